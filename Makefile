@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# kvmtrace. "make help" lists the targets. Everything made goes to build/.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+V       ?= 0
+Q       := $(if $(filter 1,$V),,@)
+say      = $(if $(filter 1,$V),,@printf '  %-8s %s\n' '$1' '$(patsubst $(CURDIR)/%,%,$2)';)
+
+WARN    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
+CFLAGS  ?= -O2 -g
+CPPFLAGS_ALL := -D_GNU_SOURCE -DKVMTRACE_VERSION='"$(VERSION)"' -I$(BUILD)/gen $(CPPFLAGS)
+CFLAGS_ALL   := -std=gnu11 $(WARN) $(CFLAGS)
+LIBS    := -lbpf -lelf -lz -lm
+# Unused parameters are the rule in tracepoint programs: their prototypes are the kernel's.
+BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Ivmlinux/x86 -Ibpf
+
+BPF_SRC  := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ  := $(BPF_SRC:%.c=$(BUILD)/%.o)
+CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c)) \
+	user/live/plan.c
+CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
+MAIN_SRC := $(sort $(wildcard user/cmd/*.c) $(filter-out user/live/plan.c,$(wildcard user/live/*.c))) \
+	user/main.c
+MAIN_OBJ := $(MAIN_SRC:%.c=$(BUILD)/%.o)
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+GUEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/guest/lib/*.c)))
+GUESTS   := $(patsubst tests/guest/%.c,$(BUILD)/tests/guest/%,$(sort $(wildcard tests/guest/g_*.c)))
+
+.PHONY: all demo test lint install uninstall clean help deps guests unit
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/kvmtrace
+
+help:
+	@echo 'make              builds $(BUILD)/kvmtrace'
+	@echo 'make demo         installs what is missing, builds, and shows a misbehaving guest'
+	@echo 'make test         installs what is missing, builds, and runs all tests'
+	@echo '                  (LANE=unit|cli|amd-6.1|amd-6.12|host: only that one)'
+	@echo 'make lint         checks the style and structure of the sources'
+	@echo 'make install      to $$(DESTDIR)$$(PREFIX), which is $(DESTDIR)$(PREFIX)'
+	@echo 'make deps         installs what building needs (Debian)'
+	@echo 'make clean        removes $(BUILD)/'
+
+$(BUILD)/kvmtrace: $(MAIN_OBJ) $(BUILD)/libkt-core.a
+	$(call say,LINK,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/libkt-core.a: $(CORE_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/user/%.o: user/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Only these know the skeleton.
+$(BUILD)/user/live/session.o $(BUILD)/user/live/session_maps.o: $(BUILD)/gen/kvmtrace.skel.h
+
+$(BUILD)/bpf/%.o: bpf/%.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/kvmtrace.bpf.o: $(BPF_OBJ)
+	@mkdir -p $(@D)
+	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/gen/kvmtrace.skel.h: $(BUILD)/gen/kvmtrace.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name kvmtrace_bpf > $@
+
+unit: $(UNIT)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
+		$(BUILD)/libkt-core.a -lcmocka -lm
+
+guests: $(GUESTS)
+$(BUILD)/tests/guest/lib/%.o: tests/guest/lib/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/guest/g_%: tests/guest/g_%.c $(GUEST_LIB)
+	@mkdir -p $(@D)
+	$(call say,GUEST,$@)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(GUEST_LIB) -lpthread
+
+deps:
+	tools/deps.sh build
+
+demo:
+	tools/demo.sh
+
+test:
+	tests/run.sh $(LANE)
+
+lint:
+	tools/lint.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/kvmtrace $(DESTDIR)$(PREFIX)/bin/kvmtrace
+	install -m 644 user/man/kvmtrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/kvmtrace.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/kvmtrace $(DESTDIR)$(PREFIX)/share/man/man1/kvmtrace.1
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

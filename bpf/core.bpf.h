@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What all programs share: configuration, counters, and the way from an event to its vCPU.
+ *
+ * Every vCPU met gets a slot: a small number, the index of all dense tables. Which slot an event
+ * belongs to is found in this order:
+ *   1. cpu_slots: the vCPU this CPU ran last. Nearly always right, checked against the vCPU's own
+ *      entry (so a torn or stale number does no harm), costs two inlined array look-ups;
+ *   2. vcpu_slots or thread_slots, hash tables, after a vCPU has moved to another CPU;
+ *   3. a new slot; for events that carry no vCPU and come before any that does, after a walk through
+ *      the thread's file descriptors.
+ */
+#ifndef KT_CORE_BPF_H
+#define KT_CORE_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "shared/event.h"
+
+#define KVM_ISA_VMX 1
+#define KVM_ISA_SVM 2
+
+extern const volatile struct kt_cfg cfg;
+extern struct kt_counters counters;
+extern struct kt_control control;
+
+/* Maps that several objects use need a named type: two anonymous ones don't link. */
+struct kt_vcpus_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct kt_vcpu);
+};
+extern struct kt_vcpus_map vcpus SEC(".maps");
+
+struct kt_cpu_slots_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+};
+extern struct kt_cpu_slots_map cpu_slots SEC(".maps");
+
+struct kt_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct kt_rings_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct kt_ring_map);
+};
+extern struct kt_rings_map rings SEC(".maps");
+
+struct kt_cpu_lost_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+};
+extern struct kt_cpu_lost_map cpu_lost SEC(".maps");
+
+/*
+ * Slow paths: the slot of a vCPU, or of the vCPU that the current thread runs; 0 when there is none
+ * (capacity, or not a vCPU thread). They remember the answer for this CPU.
+ */
+u32 kt_slot_of_vcpu(u64 vcpu, u32 cpu);
+u32 kt_slot_of_thread(u32 cpu);
+
+#define kt_count(counter) __sync_fetch_and_add(&counters.counter, 1)
+
+/*
+ * The vCPU of a tracepoint that names it; these run in the vCPU's thread. vcpu must have been checked
+ * for NULL. Returns NULL when no slot is free; the caller counts that.
+ *
+ * The address alone doesn't identify a vCPU: its memory can be freed and be another's the next moment.
+ * Neither does userspace_pid help here: it lies beyond the 32 KiB that a load from BPF can reach. But
+ * a thread has its number for itself for long enough.
+ */
+static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *slot)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	u32 *cached = bpf_map_lookup_elem(&cpu_slots, &cpu);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct kt_vcpu *v;
+
+	if (!cached)
+		return NULL;
+	*slot = *cached;
+	v = bpf_map_lookup_elem(&vcpus, slot);
+	if (v && v->vcpu == (u64)vcpu && v->tid == (u32)task->pid &&
+	    v->vcpu_id == (u32)vcpu->vcpu_id && !v->fd)
+		return v;
+	*slot = kt_slot_of_vcpu((u64)vcpu, cpu);
+	if (!*slot)
+		return NULL;
+	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+/* The vCPU that the current thread runs, for tracepoints that don't say. */
+static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	u32 *cached = bpf_map_lookup_elem(&cpu_slots, &cpu);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct kt_vcpu *v;
+
+	if (!cached)
+		return NULL;
+	*slot = *cached;
+	v = bpf_map_lookup_elem(&vcpus, slot);
+	if (v && v->tid == (u32)task->pid && !v->fd)
+		return v;
+	*slot = kt_slot_of_thread(cpu);
+	if (!*slot)
+		return NULL;
+	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+/*
+ * Room for a record in this CPU's ring, header filled in; NULL and counted as lost when it is full.
+ * Hand it over with kt_submit().
+ */
+static __always_inline void *kt_reserve(u32 size, u32 kind, const struct kt_vcpu *v)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 cpu = bpf_get_smp_processor_id();
+	struct kt_head *head;
+	void *ring;
+	u64 *lost;
+
+	ring = bpf_map_lookup_elem(&rings, &cpu);
+	head = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
+	if (!head) {
+		lost = bpf_map_lookup_elem(&cpu_lost, &cpu);
+		if (lost)
+			__sync_fetch_and_add(lost, 1);
+		return NULL;
+	}
+	head->ts = bpf_ktime_get_ns();
+	head->kind = kind;
+	head->cpu = cpu;
+	head->tgid = pid_tgid >> 32;
+	head->tid = pid_tgid;
+	head->vcpu_id = v ? v->vcpu_id : KT_NO_VCPU;
+	head->pad = 0;
+	return head;
+}
+
+/*
+ * The kernel wakes the reader only when it had caught up, that is for the first record after a
+ * pause; the reader then waits a little and takes all that has come. So a storm costs few wake-ups.
+ */
+#define kt_submit(record) bpf_ringbuf_submit(record, 0)
+
+#endif

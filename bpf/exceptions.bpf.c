@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * kvmtrace exceptions: kvm_inj_exception says vector and error code only. Here it is joined with the
+ * vCPU, its registers, and what happened since the exit that led to it.
+ */
+#include "core.bpf.h"
+#include "raw.bpf.h"
+
+struct last_exit {
+	struct kt_exit_info exit;
+	struct kt_exit_detail detail;
+	u32 valid;
+	u32 pad;
+};
+
+/* By slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct last_exit);
+} last_exits SEC(".maps");
+
+#define X86_REG_RIP   16 /* VCPU_REGS_RIP, the same in all kernels that have it in regs[] */
+#define VECTOR_PF     14
+#define NO_ERROR_CODE 0
+
+/* The memory of what happened to the current thread's vCPU since its last exit. */
+static __always_inline struct last_exit *current_exit(void)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_current(&slot);
+	if (!v || v->muted)
+		return NULL;
+	return bpf_map_lookup_elem(&last_exits, &slot);
+}
+
+/*
+ * The classic tracepoint, because only its record has RIP and qualification on VMX: BPF cannot
+ * VMREAD. Returns 1: 0 would hide the event from perf and ftrace.
+ */
+SEC("?tp/kvm/kvm_exit")
+int kt_exit_note(struct kt_raw_kvm_exit *ctx)
+{
+	struct last_exit *last = current_exit();
+
+	if (!last)
+		return 1;
+	last->exit.rip = ctx->guest_rip;
+	last->exit.info1 = ctx->info1;
+	last->exit.info2 = ctx->info2;
+	last->exit.code = ctx->exit_reason;
+	last->exit.isa = ctx->isa;
+	last->exit.intr_info = ctx->intr_info;
+	last->exit.error_code = ctx->error_code;
+	last->detail.flags = 0;
+	last->valid = 1;
+	return 1;
+}
+
+SEC("?tp_btf/kvm_entry")
+int BPF_PROG(kt_entry_bind, struct kvm_vcpu *vcpu)
+{
+	u32 slot;
+
+	if (vcpu)
+		kt_vcpu_get(vcpu, &slot);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_msr")
+int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
+{
+	struct last_exit *last;
+
+	if (!exception)
+		return 0;
+	last = current_exit();
+	if (!last)
+		return 0;
+	last->detail.msr = index;
+	last->detail.msr_value = value;
+	last->detail.flags |= KT_DETAIL_MSR;
+	if (write)
+		last->detail.flags |= KT_DETAIL_MSR_WRITE;
+	else
+		last->detail.flags &= ~KT_DETAIL_MSR_WRITE;
+	return 0;
+}
+
+SEC("?tp_btf/kvm_cr")
+int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value)
+{
+	struct last_exit *last = current_exit();
+
+	if (!last)
+		return 0;
+	last->detail.cr = number;
+	last->detail.cr_value = value;
+	last->detail.flags |= KT_DETAIL_CR;
+	if (write)
+		last->detail.flags |= KT_DETAIL_CR_WRITE;
+	else
+		last->detail.flags &= ~KT_DETAIL_CR_WRITE;
+	return 0;
+}
+
+SEC("?tp/kvm/kvm_emulate_insn")
+int kt_emulate(struct kt_raw_kvm_emulate_insn *ctx)
+{
+	struct last_exit *last = current_exit();
+	u8 len = ctx->len;
+
+	if (!last)
+		return 1;
+	last->detail.insn_len = len > KT_INSN_LEN ? KT_INSN_LEN : len;
+	last->detail.insn_rip = ctx->csbase + ctx->rip;
+	bpf_probe_read_kernel(last->detail.insn, sizeof(last->detail.insn), ctx->insn);
+	last->detail.flags |= KT_DETAIL_INSN;
+	if (ctx->failed)
+		last->detail.flags |= KT_DETAIL_INSN_FAILED;
+	else
+		last->detail.flags &= ~KT_DETAIL_INSN_FAILED;
+	return 1;
+}
+
+/* "Page not present" reaches the guest as a #PF whose CR2 is this token, not an address. */
+SEC("?tp_btf/kvm_async_pf_not_present")
+int BPF_PROG(kt_async_pf, u64 token, u64 gva)
+{
+	struct last_exit *last = current_exit();
+
+	if (!last)
+		return 0;
+	last->detail.async_pf_token = token;
+	last->detail.async_pf = 1;
+	return 0;
+}
+
+/*
+ * The address of a #PF. Some kernels move it into CR2 when the exception is queued, others (6.12.115,
+ * 7.2) in the vendor's inject function, after the tracepoint: until then it is the payload.
+ */
+static __always_inline u64 fault_address(struct kvm_vcpu *vcpu)
+{
+	if (BPF_CORE_READ(vcpu, arch.exception.has_payload))
+		return BPF_CORE_READ(vcpu, arch.exception.payload);
+	return BPF_CORE_READ(vcpu, arch.cr2);
+}
+
+/* RIP as KVM knows it now, if it does: VMX reads it from the VMCS only on demand. */
+static __always_inline bool read_rip(struct kvm_vcpu *vcpu, u64 *rip)
+{
+	u32 available = BPF_CORE_READ(vcpu, arch.regs_avail);
+
+	if (!(available & (1u << X86_REG_RIP)))
+		return false;
+	*rip = BPF_CORE_READ(vcpu, arch.regs[X86_REG_RIP]);
+	return true;
+}
+
+static __always_inline void add_registers(struct kt_exception *e, const struct kt_vcpu *v,
+					  const struct last_exit *last)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+
+	if (BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
+		e->flags |= KT_EXC_PROTECTED;
+		return;
+	}
+	if (read_rip(vcpu, &e->rip)) {
+		e->flags |= KT_EXC_RIP;
+	} else if (last->valid) {
+		e->rip = last->exit.rip;
+		e->flags |= KT_EXC_RIP;
+	}
+	if (e->vector != VECTOR_PF)
+		return;
+	e->address = fault_address(vcpu);
+	e->flags |= KT_EXC_ADDRESS;
+	if (last->detail.async_pf && last->detail.async_pf_token == e->address)
+		e->flags |= KT_EXC_ASYNC_PF;
+}
+
+/* What is joined is used up: the next exception without an exit between must not inherit it. */
+static __always_inline void add_cause(struct kt_exception *e, struct last_exit *last)
+{
+	__builtin_memcpy(&e->exit, &last->exit, sizeof(e->exit));
+	__builtin_memcpy(&e->detail, &last->detail, sizeof(e->detail));
+	if (last->valid)
+		e->flags |= KT_EXC_EXIT;
+	last->detail.flags = 0;
+	last->detail.async_pf = 0;
+}
+
+SEC("?tp_btf/kvm_inj_exception")
+int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
+{
+	struct kt_exception *e;
+	struct last_exit *last;
+	struct kt_vcpu *v;
+	u32 slot;
+
+	if (vector < 32 && !(cfg.vectors >> vector & 1))
+		return 0;
+	v = kt_vcpu_current(&slot);
+	if (v && v->muted)
+		return 0;
+	if (!v && (cfg.vcpu_id != KT_NO_VCPU ||
+		   (cfg.tgid != KT_NO_PID && cfg.tgid != bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	if (reinjected && !cfg.reinjected) {
+		kt_count(reinjected_hidden);
+		return 0;
+	}
+	e = kt_reserve(sizeof(*e), KT_KIND_EXCEPTION, v);
+	if (!e)
+		return 0;
+	e->rip = 0;
+	e->address = 0;
+	e->error_code = has_error ? error_code : NO_ERROR_CODE;
+	e->vector = vector;
+	e->flags = (has_error ? KT_EXC_ERROR_CODE : 0) | (reinjected ? KT_EXC_REINJECTED : 0);
+	e->pad = 0;
+	last = v ? bpf_map_lookup_elem(&last_exits, &slot) : NULL;
+	if (last) {
+		add_registers(e, v, last);
+		add_cause(e, last);
+	}
+	kt_submit(e);
+	return 0;
+}

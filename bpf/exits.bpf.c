@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * kvmtrace exits: how often and how long, per vCPU and reason, added up in the kernel.
+ *
+ * An exit begins at kvm_exit and ends at the next kvm_entry of that vCPU, whatever CPU that is on.
+ * Both run in the vCPU's thread, so each histogram has one writer and needs no atomic operation.
+ */
+#include "vendor.bpf.h"
+
+int kt_notify(u32 kind, u32 slot);
+
+/* Histograms, in chunks that user space adds as vCPUs and reasons appear. */
+struct cell_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KT_CELLS_PER_CHUNK);
+	/* Sizes, not types: clang leaves a type that only an inner map names undefined in BTF. */
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct kt_cell));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, KT_CELL_CHUNKS);
+	__type(key, u32);
+	__array(values, struct cell_chunk);
+} cell_chunks SEC(".maps");
+
+/* Numbers of histograms nobody uses; never KT_NO_CELL. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, KT_CELLS_PER_CHUNK *KT_CELL_CHUNKS);
+	__type(value, u32);
+} free_cells SEC(".maps");
+
+/* By slot: which histogram holds which reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct kt_vcpu_cells);
+} vcpu_cells SEC(".maps");
+
+static __always_inline struct kt_cell *cell_at(u32 number)
+{
+	u32 chunk = number / KT_CELLS_PER_CHUNK, index = number % KT_CELLS_PER_CHUNK;
+	void *cells = bpf_map_lookup_elem(&cell_chunks, &chunk);
+
+	return cells ? bpf_map_lookup_elem(cells, &index) : NULL;
+}
+
+/* Place of an odd code in the vCPU's list, taking a new one if need be; KT_REASONS: list full. */
+static __noinline u32 odd_index(u32 slot, u32 code)
+{
+	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
+
+	if (!c)
+		return KT_REASONS;
+	for (u32 i = 0; i < KT_REASON_ODD; i++) {
+		if (!c->odd_codes[i])
+			c->odd_codes[i] = code;
+		if (c->odd_codes[i] == code)
+			return KT_REASON_DENSE + i;
+	}
+	return KT_REASONS;
+}
+
+static __always_inline u32 reason_index(u32 slot, u32 code)
+{
+	if (code < KT_REASON_LOW)
+		return code;
+	if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH)
+		return code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
+	return odd_index(slot, code);
+}
+
+/* --reason. VMX's flag bits are no part of the reason. */
+static __noinline bool reason_wanted(u32 isa, u32 code)
+{
+	u32 table = isa == KVM_ISA_SVM, index;
+
+	if (isa == KVM_ISA_VMX)
+		code &= 0xffff;
+	if (code < KT_REASON_LOW) {
+		index = code;
+	} else if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH) {
+		index = code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
+	} else {
+		for (u32 i = 0; i < 8; i++)
+			if (i < cfg.odd_reason_count[table] && cfg.odd_reasons[table][i] == code)
+				return true;
+		return false;
+	}
+	return cfg.reasons[table][(index / 64) % KT_REASON_WORDS] >> (index % 64) & 1;
+}
+
+/* First time that this vCPU exits for this reason. */
+static __noinline u32 new_cell(u32 slot, u32 index)
+{
+	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+	struct kt_cell *cell;
+	u32 number = KT_NO_CELL;
+
+	if (!c || !v || index >= KT_REASONS)
+		return KT_NO_CELL;
+	if (bpf_map_pop_elem(&free_cells, &number)) {
+		v->exits_without_cell++;
+		kt_count(exits_without_cell);
+		return KT_NO_CELL;
+	}
+	cell = cell_at(number);
+	if (!cell)
+		return KT_NO_CELL;
+	cell->index = index;
+	cell->code = v->exit_code;
+	cell->isa = v->isa;
+	cell->slot = slot;
+	c->cells[index] = number;
+	kt_count(cells_taken);
+	if (counters.cells_taken >= control.cells_limit)
+		kt_notify(KT_KIND_CELLS, slot);
+	return number;
+}
+
+static __always_inline struct kt_cell *cell_of(u32 slot, u32 index)
+{
+	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
+	u32 number;
+
+	if (!c || index >= KT_REASONS)
+		return NULL;
+	number = c->cells[index];
+	if (number == KT_NO_CELL) {
+		number = new_cell(slot, index);
+		if (number == KT_NO_CELL)
+			return NULL;
+	}
+	return cell_at(number);
+}
+
+/* The square of ns is added to a sum of 128 bits; times from 2^32 ns (4.3 s) lose 16 low bits. */
+static __always_inline void add_square(struct kt_cell *cell, u64 ns)
+{
+	u64 lo, hi = 0;
+
+	if (ns < 1ull << 32) {
+		lo = ns * ns;
+	} else {
+		u64 scaled = ns >> 16;
+
+		if (scaled >= 1ull << 32)
+			scaled = (1ull << 32) - 1; /* over 3 days */
+		lo = scaled * scaled;
+		hi = lo >> 32;
+		lo <<= 32;
+	}
+	cell->squares_lo += lo;
+	cell->squares_hi += hi + (cell->squares_lo < lo);
+}
+
+static __always_inline void add_extremes(struct kt_cell *cell, u64 ns)
+{
+	u32 epoch = control.epoch;
+	struct kt_extremes *e = &cell->extremes[epoch & 1];
+
+	if (e->epoch != epoch) {
+		e->min = ns;
+		e->max = ns;
+		e->epoch = epoch;
+		return;
+	}
+	if (ns < e->min)
+		e->min = ns;
+	if (ns > e->max)
+		e->max = ns;
+}
+
+/* An exit whose entry never came: it is counted, but has no time. */
+static __noinline int count_unpaired(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+	struct kt_cell *cell;
+
+	if (!v)
+		return 0;
+	cell = cell_of(slot, v->exit_index);
+	if (cell)
+		cell->unpaired++;
+	return 0;
+}
+
+SEC("?tp_btf/kvm_exit")
+int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
+{
+	struct kt_vcpu *v;
+	u32 slot, code;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot);
+	if (!v) {
+		kt_count(exits_without_vcpu_slot);
+		return 0;
+	}
+	if (v->muted)
+		return 0;
+	if (KT_EXIT_IS_TIME(v->exit_ts))
+		count_unpaired(slot);
+	code = kt_read_exit_code(vcpu, isa);
+	if (cfg.by_reason && !reason_wanted(isa, code)) {
+		v->exit_ts = KT_EXIT_FILTERED;
+		return 0;
+	}
+	v->isa = isa;
+	v->exit_code = code;
+	v->exit_index = reason_index(slot, code);
+	v->exit_ts = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("?tp_btf/kvm_entry")
+int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
+{
+	struct kt_cell *cell;
+	struct kt_vcpu *v;
+	u32 slot, bucket;
+	u64 begin, ns;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot);
+	if (!v || v->muted)
+		return 0;
+	begin = v->exit_ts;
+	v->exit_ts = KT_EXIT_NONE;
+	if (!KT_EXIT_IS_TIME(begin)) {
+		if (begin == KT_EXIT_NONE)
+			v->unpaired_entries++;
+		return 0;
+	}
+	cell = cell_of(slot, v->exit_index);
+	if (!cell)
+		return 0;
+	ns = bpf_ktime_get_ns() - begin;
+	cell->timed++;
+	cell->total_ns += ns;
+	add_square(cell, ns);
+	add_extremes(cell, ns);
+	bucket = kt_hist_bucket(ns, KT_EXIT_SUB_BITS);
+	barrier_var(bucket); /* or clang checks one copy and uses another */
+	if (bucket < KT_EXIT_BUCKETS)
+		cell->buckets[bucket]++;
+	return 0;
+}

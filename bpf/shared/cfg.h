@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What user space decides before the programs are loaded (.rodata), and the counters they keep. */
+#ifndef KT_SHARED_CFG_H
+#define KT_SHARED_CFG_H
+
+#include "types.h"
+
+#define KT_NO_PID  0u
+#define KT_NO_VCPU 0xffffffffu
+
+/* Exit reasons have a dense index each, so that a table can be indexed without a search:
+ * the codes below 0x100 (all of VMX's basic reasons, nearly all of SVM's) as they are, SVM's 0x400
+ * family behind them. Anything else (SVM_EXIT_ERR, VMX reasons with flag bits, codes of the future)
+ * is odd: looked for in a short list that each vCPU has.
+ */
+#define KT_REASON_LOW	   0x100u
+#define KT_REASON_SVM_HIGH 0x400u
+#define KT_REASON_HIGH	   0x10u
+#define KT_REASON_DENSE	   (KT_REASON_LOW + KT_REASON_HIGH)
+#define KT_REASON_ODD	   16u
+#define KT_REASONS	   (KT_REASON_DENSE + KT_REASON_ODD)
+#define KT_REASON_WORDS	   ((KT_REASON_DENSE + 63) / 64)
+
+struct kt_cfg {
+	u32 nr_cpus;	 /* possible CPUs: entries of the per-CPU arrays */
+	u32 tgid;	 /* only this process, KT_NO_PID: all */
+	u32 vcpu_id;	 /* only this vCPU, KT_NO_VCPU: all */
+	u32 vectors;	 /* bit mask of exception vectors to report */
+	bool reinjected; /* report re-injected exceptions as well */
+	bool regions;	 /* faults: add up by region instead of one record each */
+	bool by_reason;	 /* only exits whose bit is set below */
+	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
+	u64 reasons[2][KT_REASON_WORDS];
+	u32 odd_reasons[2][8];
+	u32 odd_reason_count[2];
+};
+
+/* Global counters, in .bss. Only rare events touch them, so that they may be shared and atomic. */
+struct kt_counters {
+	u64 exits_without_vcpu_slot; /* exits of vCPUs beyond the capacity */
+	u64 exits_without_cell;	     /* exits for which no histogram was free */
+	u64 faults_without_vcpu_slot;
+	u64 faults_without_region; /* the table of regions was full */
+	u64 cells_taken;	   /* histograms ever taken from the pool */
+	u64 slots_taken;
+	u64 reinjected_hidden;
+	u64 notices_lost;    /* the control ring was full */
+	u64 threads_unknown; /* events of threads whose vCPU was not found */
+};
+
+/* What user space changes while the programs run, in .data. */
+struct kt_control {
+	u32 epoch;	 /* which interval this is: minima and maxima are kept per interval */
+	u64 cells_limit; /* send a notice when cells_taken reaches this */
+};
+
+#endif

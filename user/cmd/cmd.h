@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#ifndef KT_CMD_H
+#define KT_CMD_H
+
+#include "../lib/opt.h"
+#include "../lib/util.h"
+
+/* A sub-command. It parses its own arguments: argv[0] is its name. */
+struct kt_cmd {
+	const char *name;
+	const char *summary; /* a line in the list of commands */
+	enum kt_status (*run)(int argc, char **argv);
+};
+
+extern const struct kt_cmd kt_cmd_exits, kt_cmd_exceptions, kt_cmd_faults, kt_cmd_vms;
+
+/* What --help prints of a command. */
+struct kt_cmd_help {
+	const char *usage;    /* "kvmtrace exits [OPTION…]" */
+	const char *text;     /* what it does and how to read its output */
+	const char *examples; /* lines, may be NULL */
+	const struct kt_opt_group *groups;
+};
+
+/*
+ * Parses a command's options, no positional arguments allowed. Returns true when the command goes
+ * on; otherwise *status is what to exit with: --help was printed, or a usage error.
+ */
+bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **argv,
+		  enum kt_status *status);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Options and steps that the tracing commands share. */
+#ifndef KT_CMD_COMMON_H
+#define KT_CMD_COMMON_H
+
+#include "../../bpf/shared/cfg.h"
+#include "../event/vm_table.h"
+#include "../lib/opt.h"
+#include "../lib/out.h"
+#include "../sink/record.h"
+#include "../live/loop.h"
+
+/* First member of every command's options. */
+struct kt_common {
+	u32 pid;
+	const char *vm;
+	u32 vcpu;
+	struct kt_cfg cfg; /* --reason and --vector set their bits here */
+	bool by_vector;	   /* --vector was given */
+	enum kt_format format;
+	const char *output;
+	u64 duration_ns;
+	int verbose;
+	bool strict;
+	bool wait;
+	u32 max_vcpus;
+	u32 ring_kib;
+	bool help;
+};
+
+void kt_common_init(struct kt_common *c);
+
+/* The rows of the groups; each command picks what it supports. */
+extern const struct kt_opt kt_opts_vm[];      /* --pid --vm --vcpu */
+extern const struct kt_opt kt_opts_reason[];  /* --reason */
+extern const struct kt_opt kt_opts_vector[];  /* --vector */
+extern const struct kt_opt kt_opts_output[];  /* --format --output --duration */
+extern const struct kt_opt kt_opts_general[]; /* --verbose --strict --wait … --help */
+extern const struct kt_opt kt_opts_rings[];   /* --buffer */
+extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* without tracing */
+#define KT_OPTS_VM_COUNT	    3
+#define KT_OPTS_REASON_COUNT	    1
+#define KT_OPTS_VECTOR_COUNT	    1
+#define KT_OPTS_OUTPUT_COUNT	    3
+#define KT_OPTS_GENERAL_COUNT	    5
+#define KT_OPTS_RINGS_COUNT	    1
+#define KT_OPTS_PLAIN_OUTPUT_COUNT  2
+#define KT_OPTS_PLAIN_GENERAL_COUNT 2
+
+/* A command while it runs: what all of them need. */
+struct kt_run {
+	const struct kt_common *common;
+	struct kt_session *session;
+	struct kt_vm_table *vms;
+	struct kt_out *out;
+	struct kt_record *record; /* NULL for text */
+	s64 realtime_offset;
+};
+
+/*
+ * Checks the filters against this host, opens the output and loads the programs. On anything but
+ * KT_OK a message has been printed; kt_run_close() is called in any case.
+ */
+enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, enum kt_view view,
+			   const char *record_type);
+/* kt_loop_run() with what the options say. */
+enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what,
+			   const struct kt_loop_ops *ops, void *ctx);
+/* Combines the run's status with what became of the output and with --strict. */
+enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost);
+
+/* --vm excludes it. */
+bool kt_run_vm_excluded(const struct kt_run *run, const struct kt_vm_entry *vm);
+/* "vm":{"pid":…,"name":…} */
+void kt_record_vm(struct kt_record *r, const struct kt_vm_entry *vm);
+/* When a filter was given and nothing came of it: says so, and what to do. */
+void kt_run_explain_nothing(const struct kt_run *run, const char *what);
+
+#endif

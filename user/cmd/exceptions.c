@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../decode/decode.h"
+#include "../lib/log.h"
+#include "../sink/exception.h"
+#include "../sink/table.h"
+#include "../sink/units.h"
+#include "cmd.h"
+#include "common.h"
+#include "lost.h"
+
+#define VECTORS 32
+
+struct exceptions_opts {
+	struct kt_common common; /* .cfg.reinjected is ours */
+};
+
+/* How many of which kind a VM got. */
+struct tally {
+	const struct kt_vm_entry *vm;
+	u64 counts[VECTORS];
+};
+
+struct exceptions {
+	struct kt_run run;
+	struct kt_str line;
+	struct tally *tallies; /* by VM, in the order they turned up */
+	size_t tally_count;
+	u64 seen, lost;
+};
+
+static const struct kt_opt own_opts[] = {
+	{ "reinjected", 0, KT_OPT_FLAG, offsetof(struct kt_common, cfg.reinjected), NULL,
+	  "also those that KVM injects again because the first try\nwas interrupted", 0, 0, NULL },
+};
+
+static const struct kt_opt_group groups[] = {
+	{ "What to show", own_opts, KT_ARRAY_SIZE(own_opts) },
+	{ "Filters, applied in the kernel", kt_opts_vm, KT_OPTS_VM_COUNT },
+	{ "", kt_opts_vector, KT_OPTS_VECTOR_COUNT },
+	{ "Output", kt_opts_output, KT_OPTS_OUTPUT_COUNT },
+	{ "Other", kt_opts_rings, KT_OPTS_RINGS_COUNT },
+	{ "", kt_opts_general, KT_OPTS_GENERAL_COUNT },
+	{ NULL, NULL, 0 },
+};
+
+static const struct kt_cmd_help help = {
+	.usage = "kvmtrace exceptions [OPTION...]",
+	.text = "Prints each exception that KVM injects into a guest, as it happens: time, VM, vCPU,\n"
+		"vector, error code, faulting address (#PF), RIP, and what led to it.\n"
+		"Exceptions that the CPU delivers in the guest by itself never reach the host: with EPT\n"
+		"or NPT those are nearly all #PF, #GP and #DE that guest code causes. What KVM injects\n"
+		"are the ones it intercepts or decides on: unknown MSRs, invalid opcodes, emulation.\n",
+	.examples = "  kvmtrace exceptions                       all VMs, until Ctrl-C\n"
+		    "  kvmtrace exceptions --vm win11 --vector gp,ud\n"
+		    "  kvmtrace exceptions -d 60 -f json -o exceptions.json\n",
+	.groups = groups,
+};
+
+static struct tally *tally_of(struct exceptions *x, const struct kt_vm_entry *vm)
+{
+	for (size_t i = x->tally_count; i-- > 0;)
+		if (x->tallies[i].vm == vm)
+			return &x->tallies[i];
+	x->tallies = kt_realloc(x->tallies, (x->tally_count + 1) * sizeof(*x->tallies));
+	x->tallies[x->tally_count] = (struct tally) { .vm = vm };
+	return &x->tallies[x->tally_count++];
+}
+
+static void on_event(void *ctx, const struct kt_head *head)
+{
+	const struct kt_exception *e = (const struct kt_exception *)head;
+	struct exceptions *x = ctx;
+	const struct kt_vm_entry *vm = kt_vm_table_get(x->run.vms, head->tgid);
+	u64 realtime = head->ts + x->run.realtime_offset;
+
+	x->seen++;
+	tally_of(x, vm)->counts[e->vector % VECTORS]++;
+	if (x->run.record) {
+		kt_exception_record(x->run.record, e, vm, realtime);
+		return;
+	}
+	kt_str_reset(&x->line);
+	kt_exception_text(&x->line, e, vm, realtime, kt_out_is_tty(x->run.out));
+	kt_out_write(x->run.out, x->line.data, x->line.len);
+}
+
+static void on_lost(void *ctx, u32 cpu, u64 count)
+{
+	struct exceptions *x = ctx;
+
+	x->lost += count;
+	kt_lost_print(&x->run, "exceptions", cpu, count);
+}
+
+static void on_idle(void *ctx)
+{
+	struct exceptions *x = ctx;
+
+	x->run.realtime_offset = kt_realtime_offset_ns();
+	kt_out_flush(x->run.out);
+}
+
+static void record_summary(const struct exceptions *x)
+{
+	const struct kt_counters *c = kt_session_counters(x->run.session);
+	struct kt_record *r = x->run.record;
+
+	kt_record_begin(r, "summary");
+	kt_record_u64(r, "exceptions", x->seen);
+	kt_record_u64(r, "reinjected_hidden", c->reinjected_hidden);
+	kt_record_u64(r, "unknown_vcpu", c->threads_unknown);
+	kt_lost_record(&x->run, x->lost);
+	kt_record_array(r, "by");
+	for (size_t i = 0; i < x->tally_count; i++) {
+		for (u32 vector = 0; vector < VECTORS; vector++) {
+			if (!x->tallies[i].counts[vector])
+				continue;
+			kt_record_object(r, NULL);
+			kt_record_vm(r, x->tallies[i].vm);
+			kt_record_u64(r, "vector", vector);
+			kt_record_str(r, "name", kt_vector_name(vector));
+			kt_record_u64(r, "count", x->tallies[i].counts[vector]);
+			kt_record_object_end(r);
+		}
+	}
+	kt_record_array_end(r);
+	kt_record_end(r);
+}
+
+static void print_tallies(const struct exceptions *x)
+{
+	static const struct kt_table_column columns[] = { { "VM", true, 0 },
+							  { "PID", false, 0 },
+							  { "VECTOR", false, 0 },
+							  { "NAME", true, 0 },
+							  { "COUNT", false, 0 } };
+	struct kt_table *t = kt_table_new(columns, KT_ARRAY_SIZE(columns));
+
+	for (size_t i = 0; i < x->tally_count; i++) {
+		for (u32 vector = 0; vector < VECTORS; vector++) {
+			const char *name = kt_vector_name(vector);
+
+			if (!x->tallies[i].counts[vector])
+				continue;
+			kt_table_add(t, x->tallies[i].vm->name);
+			kt_table_addf(t, "%u", x->tallies[i].vm->pid);
+			kt_table_addf(t, "%u", vector);
+			kt_table_add(t, name ? name : "?");
+			kt_table_addf(t, "%llu", x->tallies[i].counts[vector]);
+		}
+	}
+	kt_out_write(x->run.out, "\n", 1);
+	kt_table_print(t, x->run.out);
+	kt_table_free(t);
+}
+
+static void print_summary(const struct exceptions *x)
+{
+	const struct kt_counters *c = kt_session_counters(x->run.session);
+	struct kt_str text = {};
+
+	if (x->tally_count)
+		print_tallies(x);
+	kt_str_addf(&text, "%llu exceptions", x->seen);
+	if (c->reinjected_hidden)
+		kt_str_addf(&text, "; %llu re-injections not shown (--reinjected)",
+			    c->reinjected_hidden);
+	if (c->threads_unknown)
+		kt_str_addf(&text, "; %llu events of threads whose vCPU was not found",
+			    c->threads_unknown);
+	kt_lost_add(&text, &x->run, x->lost);
+	kt_str_add_char(&text, '\n');
+	kt_out_write(x->run.out, text.data, text.len);
+	kt_str_free(&text);
+}
+
+static void on_interval(void *ctx, bool final)
+{
+	struct exceptions *x = ctx;
+
+	(void) final;
+	if (x->run.record)
+		record_summary(x);
+	else
+		print_summary(x);
+}
+
+static const struct kt_loop_ops ops = {
+	.event = on_event, .lost = on_lost, .idle = on_idle, .interval = on_interval
+};
+
+static enum kt_status run_exceptions(int argc, char **argv)
+{
+	struct exceptions_opts opts = {};
+	struct exceptions x = {};
+	enum kt_status status;
+
+	kt_common_init(&opts.common);
+	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
+		return status;
+	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXCEPTIONS, "exception");
+	if (status == KT_OK)
+		status = kt_run_loop(&x.run, 0, "exceptions", &ops, &x);
+	if (status == KT_OK) {
+		x.lost += kt_session_missed(x.run.session);
+		if (!x.seen && !x.lost)
+			kt_run_explain_nothing(&x.run, "exceptions");
+	}
+	kt_str_free(&x.line);
+	free(x.tallies);
+	return kt_run_close(&x.run, status, x.lost);
+}
+
+const struct kt_cmd kt_cmd_exceptions = { "exceptions",
+					  "every exception KVM injects, as it happens",
+					  run_exceptions };

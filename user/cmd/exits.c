@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../agg/exits.h"
+#include "../agg/hist.h"
+#include "../decode/decode.h"
+#include "../lib/log.h"
+#include "../sink/bars.h"
+#include "../sink/table.h"
+#include "../sink/units.h"
+#include "cmd.h"
+#include "common.h"
+
+struct exits_opts {
+	struct kt_common common;
+	bool hist;
+	u32 by;
+	u64 interval_ns;
+};
+
+struct exits {
+	const struct exits_opts *opts;
+	struct kt_run run;
+	struct kt_exit_agg agg; /* of this interval */
+	/* By histogram number: what was reported so far, NULL: nothing. */
+	struct kt_exit_stats **before;
+	u32 before_count;
+	u32 epoch; /* the interval whose minima and maxima are read */
+	u64 began; /* CLOCK_MONOTONIC ns, of the interval */
+	u64 run_began;
+	/* of the whole run */
+	u64 exits, unpaired_exits, unfinished_exits, unpaired_entries;
+};
+
+static int parse_by(void *dst, const char *text, struct kt_str *why)
+{
+	static const struct {
+		const char *name;
+		u32 bit;
+	} keys[] = { { "reason", KT_BY_REASON }, { "vm", KT_BY_VM }, { "vcpu", KT_BY_VCPU } };
+	char *copy = kt_strdup(text), *at = copy, *part;
+	u32 by = 0, bit = 0;
+
+	while ((part = strsep(&at, ","))) {
+		bit = 0;
+		for (size_t i = 0; i < KT_ARRAY_SIZE(keys); i++)
+			if (strcmp(part, keys[i].name) == 0)
+				bit = keys[i].bit;
+		by |= bit;
+		if (!bit)
+			break;
+	}
+	free(copy);
+	if (!bit) {
+		kt_str_add(why, "'");
+		kt_str_add_safe(why, text);
+		kt_str_add(why, "' is no list of reason, vm and vcpu");
+		return -EINVAL;
+	}
+	*(u32 *)dst = by;
+	return 0;
+}
+
+static const struct kt_opt own_opts[] = {
+	{ "hist", 0, KT_OPT_FLAG, offsetof(struct exits_opts, hist), NULL,
+	  "draw the distribution of handling times of each line", 0, 0, NULL },
+	{ "by", 0, KT_OPT_PARSE, offsetof(struct exits_opts, by), "KEY[,KEY]",
+	  "a line for each: reason, vm, vcpu (default: reason,vm)", 0, 0, parse_by },
+	{ "interval", 'i', KT_OPT_DURATION, offsetof(struct exits_opts, interval_ns), "SEC",
+	  "print every SEC seconds what came since the last time", 1000000, 0, NULL },
+};
+
+static const struct kt_opt_group groups[] = {
+	{ "What to show", own_opts, KT_ARRAY_SIZE(own_opts) },
+	{ "Filters, applied in the kernel", kt_opts_vm, KT_OPTS_VM_COUNT },
+	{ "", kt_opts_reason, KT_OPTS_REASON_COUNT },
+	{ "Output", kt_opts_output, KT_OPTS_OUTPUT_COUNT },
+	{ "Other", kt_opts_general, KT_OPTS_GENERAL_COUNT },
+	{ NULL, NULL, 0 },
+};
+
+static const struct kt_cmd_help help = {
+	.usage = "kvmtrace exits [OPTION...]",
+	.text = "Counts and times the exits of all VMs, added up in the kernel: nothing is sent for each\n"
+		"exit. An exit lasts from kvm_exit to the next kvm_entry of that vCPU; time spent in\n"
+		"user space (QEMU) on its behalf is included. HLT is listed last and apart: its time is\n"
+		"the guest's idleness.\n",
+	.examples =
+		"  kvmtrace exits -d 10                    ten seconds, all VMs\n"
+		"  kvmtrace exits --vm win11 --hist -i 2   one VM, with distributions, every 2 s\n"
+		"  kvmtrace exits --by vcpu,reason -p 4242 -f json | jq .\n",
+	.groups = groups,
+};
+
+/* ---- collecting ---- */
+
+static struct kt_exit_key key_of(const struct exits *x, const struct kt_vcpu *v, u32 isa, u32 code)
+{
+	struct kt_exit_key key = {
+		.vm = kt_vm_table_get(x->run.vms, v->tgid)->id,
+		.vcpu = v->vcpu_id,
+		.isa = isa,
+		.code = code,
+		.halt = kt_exit_is_halt(isa, code),
+	};
+
+	return kt_exit_key_cut(key, x->opts->by);
+}
+
+static struct kt_exit_stats **before_of(struct exits *x, u32 number)
+{
+	if (number >= x->before_count) {
+		u32 count = (number / KT_CELLS_PER_CHUNK + 1) * KT_CELLS_PER_CHUNK;
+
+		x->before = kt_realloc(x->before, count * sizeof(*x->before));
+		memset(x->before + x->before_count, 0,
+		       (count - x->before_count) * sizeof(*x->before));
+		x->before_count = count;
+	}
+	return &x->before[number];
+}
+
+/* Leaves in *stats what came since the last time, and remembers all as reported. */
+static void since_last_time(struct exits *x, u32 number, struct kt_exit_stats *stats)
+{
+	struct kt_exit_stats **before = before_of(x, number), now = *stats;
+
+	if (*before)
+		kt_exit_stats_sub(stats, *before);
+	else
+		*before = kt_alloc(sizeof(**before));
+	**before = now;
+}
+
+static bool wanted(const struct exits *x, const struct kt_vcpu *v)
+{
+	return v->vcpu && !v->muted &&
+	       !kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid));
+}
+
+static void add_cell(void *ctx, u32 number, const struct kt_cell *cell)
+{
+	struct exits *x = ctx;
+	const struct kt_vcpu *v = kt_session_vcpu(x->run.session, cell->slot);
+	struct kt_exit_stats stats;
+	struct kt_exit_key key;
+
+	if (!wanted(x, v))
+		return;
+	kt_exit_stats_from_cell(&stats, cell, x->epoch);
+	since_last_time(x, number, &stats);
+	if (!stats.count)
+		return;
+	x->exits += stats.count;
+	x->unpaired_exits += stats.unpaired;
+	key = key_of(x, v, cell->isa, cell->code);
+	kt_exit_agg_add(&x->agg, &key, &stats);
+}
+
+/* Tracing, or the VM, has ended in the middle of this exit: it counts, but has no time. */
+static void add_unfinished(struct exits *x, const struct kt_vcpu *v)
+{
+	struct kt_exit_stats one = { .count = 1 };
+	struct kt_exit_key key;
+
+	if (!wanted(x, v))
+		return;
+	x->unpaired_entries += v->unpaired_entries;
+	if (!KT_EXIT_IS_TIME(v->exit_ts))
+		return;
+	x->exits++;
+	x->unfinished_exits++;
+	key = key_of(x, v, v->isa, v->exit_code);
+	kt_exit_agg_add(&x->agg, &key, &one);
+}
+
+static void collect(struct exits *x, bool final)
+{
+	int err;
+
+	x->epoch = kt_session_next_epoch(x->run.session);
+	err = kt_session_each_cell(x->run.session, add_cell, x);
+	if (err)
+		kt_warn("cannot read the histograms: %s", strerror(-err));
+	for (u32 slot = 1; final && slot < kt_session_slots(x->run.session); slot++)
+		add_unfinished(x, kt_session_vcpu(x->run.session, slot));
+}
+
+/* The histograms are about to be used for others: what they hold is kept in x->agg. */
+static void keep_cell(void *ctx, u32 number, const struct kt_cell *cell)
+{
+	struct exits *x = ctx;
+
+	add_cell(x, number, cell);
+	free(*before_of(x, number));
+	*before_of(x, number) = NULL;
+}
+
+static void on_gone(void *ctx, u32 slot, const struct kt_vcpu *v)
+{
+	struct exits *x = ctx;
+
+	x->epoch = kt_session_epoch(x->run.session);
+	kt_session_each_cell_of(x->run.session, slot, keep_cell, x);
+	add_unfinished(x, v);
+}
+
+/* ---- printing ---- */
+
+enum column {
+	COL_VM,
+	COL_VCPU,
+	COL_REASON,
+	COL_COUNT,
+	COL_COUNT_SHARE,
+	COL_TIME,
+	COL_TIME_SHARE,
+	COL_MEAN,
+	COL_STDDEV,
+	COL_MIN,
+	COL_P50,
+	COL_P90,
+	COL_P99,
+	COL_P999,
+	COL_MAX,
+};
+
+static const struct kt_table_column columns[] = {
+	[COL_VM] = { "VM", true, 0 },
+	[COL_VCPU] = { "VCPU", false, 0 },
+	[COL_REASON] = { "REASON", true, 0 },
+	[COL_COUNT] = { "COUNT", false, 0 },
+	[COL_COUNT_SHARE] = { "COUNT%", false, 6 },
+	[COL_TIME] = { "TIME", false, 0 },
+	[COL_TIME_SHARE] = { "TIME%", false, 10 },
+	[COL_MEAN] = { "MEAN", false, 9 },
+	[COL_STDDEV] = { "STDDEV", false, 2 },
+	[COL_MIN] = { "MIN", false, 3 },
+	[COL_P50] = { "P50", false, 5 },
+	[COL_P90] = { "P90", false, 4 },
+	[COL_P99] = { "P99", false, 8 },
+	[COL_P999] = { "P99.9", false, 1 },
+	[COL_MAX] = { "MAX", false, 7 },
+};
+
+struct totals {
+	u64 count; /* all exits */
+	u64 time;  /* without halts */
+};
+
+static struct totals total_of(const struct kt_exit_agg *agg)
+{
+	struct totals t = {};
+
+	for (size_t i = 0; i < agg->count; i++) {
+		t.count += agg->groups[i]->stats.count;
+		if (!agg->groups[i]->key.halt)
+			t.time += agg->groups[i]->stats.total_ns;
+	}
+	return t;
+}
+
+static const struct kt_vm_entry *vm_of(const struct exits *x, const struct kt_exit_key *key)
+{
+	return key->vm == KT_ANY ? NULL : kt_vm_table_by_id(x->run.vms, key->vm);
+}
+
+static void add_name(const struct exits *x, const struct kt_exit_key *key, struct kt_str *s)
+{
+	const struct kt_vm_entry *vm = vm_of(x, key);
+
+	if (vm)
+		kt_str_add(s, vm->name);
+	if (vm && vm->gone)
+		kt_str_add(s, " (gone)");
+}
+
+static void add_reason_name(const struct kt_exit_key *key, struct kt_str *s)
+{
+	if (key->code == KT_ANY)
+		kt_str_add(s, "(all)");
+	else
+		kt_exit_add(s, key->isa, key->code);
+}
+
+static void add_times(struct kt_table *t, const struct kt_exit_stats *s)
+{
+	const u64 times[] = { kt_exit_mean_ns(s),
+			      kt_exit_stddev_ns(s),
+			      s->min_ns,
+			      kt_exit_percentile_ns(s, 500),
+			      kt_exit_percentile_ns(s, 900),
+			      kt_exit_percentile_ns(s, 990),
+			      kt_exit_percentile_ns(s, 999),
+			      s->max_ns };
+	struct kt_str text = {};
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(times); i++) {
+		if (s->timed)
+			kt_str_add_ns(&text, times[i]);
+		else
+			kt_str_add(&text, "-");
+		kt_table_add_str(t, &text);
+	}
+	kt_str_free(&text);
+}
+
+static void add_row(const struct exits *x, struct kt_table *t, const struct kt_exit_group *g,
+		    const struct totals *totals)
+{
+	struct kt_str text = {};
+
+	if (x->opts->by & KT_BY_VM) {
+		add_name(x, &g->key, &text);
+		kt_table_add_str(t, &text);
+	}
+	if (x->opts->by & KT_BY_VCPU)
+		kt_table_addf(t, "%u", g->key.vcpu);
+	add_reason_name(&g->key, &text);
+	kt_table_add_str(t, &text);
+	kt_table_addf(t, "%llu", g->stats.count);
+	kt_str_add_share(&text, g->stats.count, totals->count);
+	kt_table_add_str(t, &text);
+	kt_str_add_ns(&text, g->stats.total_ns);
+	kt_table_add_str(t, &text);
+	kt_str_add_share(&text, g->stats.total_ns, g->key.halt ? 0 : totals->time);
+	kt_table_add_str(t, &text);
+	add_times(t, &g->stats);
+	kt_str_free(&text);
+}
+
+static void print_bars(const struct exits *x, const struct kt_exit_group *g)
+{
+	struct kt_str text = {}, name = {};
+
+	add_name(x, &g->key, &name);
+	kt_str_add_char(&text, '\n');
+	kt_str_add_safe(&text, name.data ? name.data : "");
+	if (x->opts->by & KT_BY_VCPU)
+		kt_str_addf(&text, " vcpu%u", g->key.vcpu);
+	if (text.len > 1)
+		kt_str_add_char(&text, ' ');
+	add_reason_name(&g->key, &text);
+	kt_str_addf(&text, ": %llu exits\n", g->stats.count);
+	kt_str_add_bars(&text, g->stats.buckets, KT_EXIT_SUB_BITS, kt_out_width(x->run.out));
+	kt_out_write(x->run.out, text.data, text.len);
+	kt_str_free(&text);
+	kt_str_free(&name);
+}
+
+static void print_text(struct exits *x)
+{
+	struct kt_table_column used[KT_ARRAY_SIZE(columns)];
+	struct totals totals = total_of(&x->agg);
+	struct kt_table *t;
+	size_t count = 0;
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(columns); i++) {
+		if ((i == COL_VM && !(x->opts->by & KT_BY_VM)) ||
+		    (i == COL_VCPU && !(x->opts->by & KT_BY_VCPU)))
+			continue;
+		used[count++] = columns[i];
+	}
+	if (x->opts->interval_ns) {
+		struct kt_str text = {};
+
+		kt_str_add_clock(&text, kt_monotonic_ns() + x->run.realtime_offset);
+		kt_str_add_char(&text, '\n');
+		kt_out_write(x->run.out, text.data, text.len);
+		kt_str_free(&text);
+	}
+	t = kt_table_new(used, count);
+	for (size_t i = 0; i < x->agg.count; i++)
+		add_row(x, t, x->agg.groups[i], &totals);
+	kt_table_print(t, x->run.out);
+	kt_table_free(t);
+	for (size_t i = 0; x->opts->hist && i < x->agg.count; i++)
+		if (x->agg.groups[i]->stats.timed)
+			print_bars(x, x->agg.groups[i]);
+	if (x->opts->interval_ns || x->opts->hist)
+		kt_out_write(x->run.out, "\n", 1);
+}
+
+static void record_hist(struct kt_record *r, const struct kt_exit_stats *s)
+{
+	kt_record_array(r, "hist");
+	for (u32 i = 0; i < KT_EXIT_BUCKETS; i++) {
+		u64 high = kt_hist_high(i, KT_EXIT_SUB_BITS);
+
+		if (!s->buckets[i])
+			continue;
+		kt_record_array(r, NULL);
+		kt_record_u64(r, NULL, kt_hist_low(i, KT_EXIT_SUB_BITS));
+		/* The last bucket is open: it ends with the longest time seen. */
+		kt_record_u64(r, NULL, high == ~0ull ? s->max_ns + 1 : high);
+		kt_record_u64(r, NULL, s->buckets[i]);
+		kt_record_array_end(r);
+	}
+	kt_record_array_end(r);
+}
+
+static void record_key(const struct exits *x, struct kt_record *r, const struct kt_exit_key *key)
+{
+	static const char *const vm_fields[] = { "pid", "name", NULL };
+	const struct kt_vm_entry *vm = vm_of(x, key);
+	struct kt_str name = {};
+
+	if (vm)
+		kt_record_vm(r, vm);
+	else
+		kt_record_null_object(r, "vm", vm_fields);
+	if (key->vcpu != KT_ANY)
+		kt_record_u64(r, "vcpu", key->vcpu);
+	else
+		kt_record_null(r, "vcpu");
+	kt_record_str(r, "isa", kt_isa_name(key->isa));
+	if (key->code != KT_ANY) {
+		kt_exit_add(&name, key->isa, key->code);
+		kt_record_str(r, "reason", name.data);
+		kt_record_hex(r, "code", key->code);
+	} else {
+		kt_record_null(r, "reason");
+		kt_record_null(r, "code");
+	}
+	kt_record_bool(r, "halt", key->halt);
+	kt_str_free(&name);
+}
+
+static void record_group(const struct exits *x, const struct kt_exit_group *g, u64 now)
+{
+	struct kt_record *r = x->run.record;
+	const struct kt_exit_stats *s = &g->stats;
+
+	kt_record_begin(r, "exits");
+	kt_record_time(r, "time", now + x->run.realtime_offset);
+	kt_record_u64(r, "interval_ns", now - x->began);
+	record_key(x, r, &g->key);
+	kt_record_u64(r, "count", s->count);
+	kt_record_u64(r, "timed", s->timed);
+	kt_record_u64(r, "unpaired", s->unpaired);
+	kt_record_u64(r, "total_ns", s->total_ns);
+	kt_record_u64(r, "min_ns", s->min_ns);
+	kt_record_u64(r, "max_ns", s->max_ns);
+	kt_record_u64(r, "mean_ns", kt_exit_mean_ns(s));
+	kt_record_u64(r, "stddev_ns", kt_exit_stddev_ns(s));
+	kt_record_u64(r, "p50_ns", kt_exit_percentile_ns(s, 500));
+	kt_record_u64(r, "p90_ns", kt_exit_percentile_ns(s, 900));
+	kt_record_u64(r, "p99_ns", kt_exit_percentile_ns(s, 990));
+	kt_record_u64(r, "p999_ns", kt_exit_percentile_ns(s, 999));
+	record_hist(r, s);
+	kt_record_end(r);
+}
+
+static u64 lost(const struct exits *x)
+{
+	const struct kt_counters *c = kt_session_counters(x->run.session);
+
+	return c->exits_without_vcpu_slot + c->exits_without_cell +
+	       kt_session_missed(x->run.session);
+}
+
+static void print_summary(const struct exits *x)
+{
+	const struct kt_counters *c = kt_session_counters(x->run.session);
+	struct kt_record *r = x->run.record;
+	struct kt_str text = {};
+
+	if (r) {
+		kt_record_begin(r, "summary");
+		kt_record_u64(r, "exits", x->exits);
+		kt_record_u64(r, "unpaired_exits", x->unpaired_exits);
+		kt_record_u64(r, "unfinished_exits", x->unfinished_exits);
+		kt_record_u64(r, "unpaired_entries", x->unpaired_entries);
+		kt_record_u64(r, "duration_ns", kt_monotonic_ns() - x->run_began);
+		kt_record_object(r, "lost");
+		kt_record_u64(r, "vcpu_capacity", c->exits_without_vcpu_slot);
+		kt_record_u64(r, "histogram_capacity", c->exits_without_cell);
+		kt_record_u64(r, "missed", kt_session_missed(x->run.session));
+		kt_record_object_end(r);
+		kt_record_end(r);
+		return;
+	}
+	kt_str_addf(&text, "%llu exits in ", x->exits);
+	kt_str_add_ns(&text, kt_monotonic_ns() - x->run_began);
+	if (x->unpaired_exits || x->unfinished_exits || x->unpaired_entries)
+		kt_str_addf(
+			&text,
+			"; without a time: %llu no entry followed, %llu still being handled; %llu "
+			"entries without an exit",
+			x->unpaired_exits, x->unfinished_exits, x->unpaired_entries);
+	if (lost(x))
+		kt_str_addf(
+			&text,
+			"; LOST %llu: %llu of vCPUs beyond the capacity (--max-vcpus), %llu for "
+			"want of a histogram, %llu missed by the kernel",
+			lost(x), c->exits_without_vcpu_slot, c->exits_without_cell,
+			kt_session_missed(x->run.session));
+	kt_str_add_char(&text, '\n');
+	kt_out_write(x->run.out, text.data, text.len);
+	kt_str_free(&text);
+}
+
+static void on_interval(void *ctx, bool final)
+{
+	struct exits *x = ctx;
+	u64 now = kt_monotonic_ns();
+
+	collect(x, final);
+	kt_exit_agg_sort(&x->agg);
+	if (x->agg.count || !final) {
+		for (size_t i = 0; x->run.record && i < x->agg.count; i++)
+			record_group(x, x->agg.groups[i], now);
+		if (!x->run.record)
+			print_text(x);
+	}
+	if (final)
+		print_summary(x);
+	kt_out_flush(x->run.out);
+	kt_exit_agg_fini(&x->agg);
+	x->began = now;
+}
+
+static const struct kt_loop_ops ops = { .gone = on_gone, .interval = on_interval };
+
+static enum kt_status run_exits(int argc, char **argv)
+{
+	struct exits_opts opts = { .by = KT_BY_REASON | KT_BY_VM };
+	struct exits x = { .opts = &opts };
+	enum kt_status status;
+	u64 lost_exits = 0;
+
+	kt_common_init(&opts.common);
+	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
+		return status;
+	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXITS, "exits");
+	if (status == KT_OK) {
+		x.began = x.run_began = kt_monotonic_ns();
+		status = kt_run_loop(&x.run, opts.interval_ns, "exits", &ops, &x);
+	}
+	if (status == KT_OK) {
+		lost_exits = lost(&x);
+		if (!x.exits)
+			kt_run_explain_nothing(&x.run, "exits");
+	}
+	kt_exit_agg_fini(&x.agg);
+	for (u32 i = 0; i < x.before_count; i++)
+		free(x.before[i]);
+	free(x.before);
+	return kt_run_close(&x.run, status, lost_exits);
+}
+
+const struct kt_cmd kt_cmd_exits = { "exits", "why VMs exit and how long each exit takes",
+				     run_exits };

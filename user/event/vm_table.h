@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The VMs met while tracing. Events carry a pid; the table gives it a name, reading /proc the first
+ * time only. What it once handed out stays valid until the table is freed: a VM that has gone keeps
+ * its name, and a recycled pid gets an entry of its own.
+ */
+#ifndef KT_EVENT_VM_TABLE_H
+#define KT_EVENT_VM_TABLE_H
+
+#include "vm.h"
+
+struct kt_vm_entry {
+	unsigned int id;     /* 0, 1, 2, … as they turned up; never given to another */
+	u32 pid;	     /* thread group */
+	const char *name;    /* never NULL or empty; bytes as they were found: sinks sanitise */
+	const char *manager; /* as in struct kt_vm_identity */
+	enum kt_vmm vmm;
+	u64 start_time; /* as in struct kt_vm; 0 when /proc no longer had the process */
+	bool gone;	/* kt_vm_table_gone() was told so, or /proc never had it */
+};
+
+struct kt_vm_table;
+
+/*
+ * More processes than this share one last entry: id KT_VM_TABLE_MAX, pid 0, name "others". It bounds
+ * the memory that a user who starts and ends VMs all day can make a long trace take.
+ */
+#define KT_VM_TABLE_MAX 65536
+
+struct kt_vm_table *kt_vm_table_new(const char *proc_root); /* "/proc" */
+void kt_vm_table_free(struct kt_vm_table *table);
+
+/*
+ * The VM of a pid, or of any thread of it; never NULL. A hash lookup, on the path of every event.
+ * Only an unknown pid is looked up in /proc, and, ten times a second at most, one whose process has
+ * gone: the kernel may have given its number to another. A process that /proc doesn't have gets the
+ * name told to kt_vm_table_note(), else "pid:N".
+ */
+const struct kt_vm_entry *kt_vm_table_get(struct kt_vm_table *table, u32 pid);
+
+/* The entry with this id, as handed out before. */
+const struct kt_vm_entry *kt_vm_table_by_id(const struct kt_vm_table *table, unsigned int id);
+
+/* A name to fall back on: the kernel's comm of the process, which an event may carry. */
+void kt_vm_table_note(struct kt_vm_table *table, u32 pid, const char *comm);
+
+/* The process has ended: its number may be given to another from now on. */
+void kt_vm_table_gone(struct kt_vm_table *table, u32 pid);
+
+/* The entry's name matches a shell pattern (fnmatch(3): * ? [a-z] \). */
+bool kt_vm_entry_matches(const struct kt_vm_entry *entry, const char *glob);
+
+#endif

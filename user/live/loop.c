@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+
+#include "../lib/log.h"
+#include "loop.h"
+#include "ring.h"
+
+/* The reader waits this long after a wake-up, so that a storm costs 50 wake-ups a second at most. */
+#define NAP_MS 20
+/* A record may become visible this long after it took its time stamp. */
+#define HORIZON_NS 1000000ull
+/* After the programs are detached, one that still runs on another CPU has long ended by then. */
+#define LAST_NAP_MS 5
+
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_DURATION,
+	SOURCE_INTERVAL,
+	SOURCE_NOTICES,
+	SOURCE_RINGS,
+	SOURCE_VM
+};
+
+struct loop {
+	struct kt_session *session;
+	const struct kt_loop_opts *opts;
+	const struct kt_loop_ops *ops;
+	void *ctx;
+	int epoll; /* everything but the rings */
+	int both;  /* the above and the rings */
+	int signals, duration, interval;
+	struct kt_rings *rings, *notices;
+	u64 *lost; /* what was reported so far, by CPU */
+	struct watched {
+		int fd; /* readable once the process has ended */
+		u32 pid;
+	} * watched;
+	size_t watched_count;
+	bool stop;
+};
+
+u64 kt_monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * KT_NSEC_PER_SEC + t.tv_nsec;
+}
+
+s64 kt_realtime_offset_ns(void)
+{
+	struct timespec t;
+	u64 before = kt_monotonic_ns();
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (s64)(t.tv_sec * KT_NSEC_PER_SEC + t.tv_nsec) -
+	       (s64)((before + kt_monotonic_ns()) / 2);
+}
+
+static int watch(int epoll, int fd, enum source source, u32 value)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (u64)value << 32 | source };
+
+	if (fd < 0)
+		return -errno;
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int add_timer(struct loop *l, int *fd, u64 ns, bool repeat, enum source source)
+{
+	struct itimerspec t = { .it_value = { ns / KT_NSEC_PER_SEC, ns % KT_NSEC_PER_SEC } };
+
+	if (!ns)
+		return 0;
+	if (repeat)
+		t.it_interval = t.it_value;
+	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (*fd < 0 || timerfd_settime(*fd, 0, &t, NULL))
+		return -errno;
+	return watch(l->epoll, *fd, source, 0);
+}
+
+static int add_signals(struct loop *l)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return watch(l->epoll, l->signals, SOURCE_SIGNAL, 0);
+}
+
+/* From now on a signal does what it does by default: the user asks for the second time. */
+static void release_signals(struct loop *l)
+{
+	sigset_t set;
+
+	if (l->signals < 0)
+		return;
+	close(l->signals);
+	l->signals = -1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* ---- VMs ---- */
+
+/* Its numbers are kept by the command; its slots, and their histograms, are free again. */
+static void process_gone(struct loop *l, u32 pid)
+{
+	kt_vm_table_gone(l->opts->vms, pid);
+	for (u32 slot = 1; slot < kt_session_slots(l->session); slot++) {
+		const struct kt_vcpu *v = kt_session_vcpu(l->session, slot);
+
+		if (!v->vcpu || v->tgid != pid)
+			continue;
+		if (!v->muted && l->ops->gone)
+			l->ops->gone(l->ctx, slot, v);
+		kt_session_release(l->session, slot);
+	}
+}
+
+static void watch_process(struct loop *l, u32 pid)
+{
+	int fd;
+
+	for (size_t i = 0; i < l->watched_count; i++)
+		if (l->watched[i].pid == pid)
+			return;
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0) {
+		if (errno == ESRCH)
+			process_gone(l, pid);
+		return; /* otherwise its slots stay taken, no more */
+	}
+	if (watch(l->epoll, fd, SOURCE_VM, fd)) {
+		close(fd);
+		return;
+	}
+	if (!(l->watched_count & (l->watched_count - 1)))
+		l->watched = kt_realloc(l->watched, (l->watched_count ? 2 * l->watched_count : 1) *
+							    sizeof(*l->watched));
+	l->watched[l->watched_count++] = (struct watched) { fd, pid };
+}
+
+static void on_pidfd(struct loop *l, int fd)
+{
+	for (size_t i = 0; i < l->watched_count; i++) {
+		u32 pid = l->watched[i].pid;
+
+		if (l->watched[i].fd != fd)
+			continue;
+		close(fd);
+		l->watched[i] = l->watched[--l->watched_count];
+		process_gone(l, pid);
+		return;
+	}
+}
+
+static bool vm_unwanted(const struct loop *l, u32 pid)
+{
+	return l->opts->vm_glob &&
+	       !kt_vm_entry_matches(kt_vm_table_get(l->opts->vms, pid), l->opts->vm_glob);
+}
+
+static void on_notice(void *ctx, const struct kt_head *head, u32 size)
+{
+	const struct kt_notice *notice = (const struct kt_notice *)head;
+	struct loop *l = ctx;
+	char comm[KT_COMM_LEN + 1] = {};
+
+	if (size < sizeof(*notice))
+		return;
+	if (head->kind == KT_KIND_CELLS) {
+		kt_session_grow_cells(l->session);
+		return;
+	}
+	memcpy(comm, notice->comm, KT_COMM_LEN);
+	kt_vm_table_note(l->opts->vms, head->tgid, comm);
+	kt_vm_table_get(l->opts->vms, head->tgid); /* reads /proc while it is still there */
+	if (vm_unwanted(l, head->tgid))
+		kt_session_mute(l->session, notice->slot);
+	watch_process(l, head->tgid);
+}
+
+/* ---- records ---- */
+
+static void on_record(void *ctx, const struct kt_head *head, u32 size)
+{
+	struct loop *l = ctx;
+
+	(void)size;
+	if (!vm_unwanted(l, head->tgid))
+		l->ops->event(l->ctx, head);
+}
+
+static void report_lost(struct loop *l)
+{
+	for (u32 cpu = 0; cpu < kt_session_cpus(l->session); cpu++) {
+		u64 now = kt_session_lost(l->session, cpu);
+
+		if (now > l->lost[cpu] && l->ops->lost)
+			l->ops->lost(l->ctx, cpu, now - l->lost[cpu]);
+		l->lost[cpu] = now;
+	}
+}
+
+static bool drain(struct loop *l, bool everything)
+{
+	u64 horizon = everything ? ~0ull : kt_monotonic_ns() - HORIZON_NS;
+	bool more = false;
+
+	/* Names first: a VM's notice precedes its records. */
+	if (l->notices)
+		kt_rings_drain(l->notices, ~0ull, on_notice, l);
+	if (l->rings) {
+		more = kt_rings_drain(l->rings, horizon, on_record, l);
+		report_lost(l);
+	}
+	if (l->ops->idle)
+		l->ops->idle(l->ctx);
+	return more;
+}
+
+static int open_rings(struct loop *l)
+{
+	u32 cpus = kt_session_cpus(l->session);
+	int fd = kt_session_notices_fd(l->session), *fds;
+
+	l->lost = kt_alloc(cpus * sizeof(*l->lost));
+	if (fd >= 0) {
+		l->notices = kt_rings_new(&fd, 1);
+		if (!l->notices || watch(l->epoll, kt_rings_poll_fd(l->notices), SOURCE_NOTICES, 0))
+			return -errno;
+	}
+	if (kt_session_ring_fd(l->session, 0) < 0)
+		return 0;
+	fds = kt_alloc(cpus * sizeof(*fds));
+	for (u32 cpu = 0; cpu < cpus; cpu++)
+		fds[cpu] = kt_session_ring_fd(l->session, cpu);
+	l->rings = kt_rings_new(fds, cpus);
+	free(fds);
+	return l->rings ? watch(l->both, kt_rings_poll_fd(l->rings), SOURCE_RINGS, 0) : -errno;
+}
+
+/* ---- the loop ---- */
+
+static void handle(struct loop *l, const struct epoll_event *event)
+{
+	u64 expirations;
+
+	switch ((enum source)(u32)event->data.u64) {
+	case SOURCE_SIGNAL:
+	case SOURCE_DURATION:
+		l->stop = true;
+		break;
+	case SOURCE_INTERVAL:
+		if (read(l->interval, &expirations, sizeof(expirations)) > 0)
+			l->ops->interval(l->ctx, false);
+		break;
+	case SOURCE_NOTICES:
+		kt_rings_drain(l->notices, ~0ull, on_notice, l);
+		break;
+	case SOURCE_VM:
+		on_pidfd(l, event->data.u64 >> 32);
+		break;
+	case SOURCE_RINGS:
+		break;
+	}
+}
+
+static void wait_on(struct loop *l, int epoll, int timeout_ms)
+{
+	struct epoll_event events[16];
+	int n = epoll_wait(epoll, events, KT_ARRAY_SIZE(events), timeout_ms);
+
+	for (int i = 0; i < n && !l->stop; i++)
+		if (epoll == l->epoll)
+			handle(l, &events[i]);
+}
+
+static void run(struct loop *l)
+{
+	bool more = false;
+
+	while (!l->stop && !kt_out_error(l->opts->out)) {
+		wait_on(l, l->both, more ? NAP_MS : -1);
+		wait_on(l, l->epoll, l->rings && !more ? NAP_MS : 0);
+		if (!l->stop && l->rings)
+			more = drain(l, false);
+		else if (l->ops->idle)
+			l->ops->idle(l->ctx);
+	}
+}
+
+static enum kt_status begin(struct loop *l)
+{
+	int err;
+
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	l->both = epoll_create1(EPOLL_CLOEXEC);
+	err = l->epoll < 0 || l->both < 0 ? -errno : watch(l->both, l->epoll, SOURCE_SIGNAL, 0);
+	if (!err)
+		err = open_rings(l);
+	if (!err)
+		err = add_signals(l);
+	if (!err && l->opts->duration_ns)
+		err = add_timer(l, &l->duration, l->opts->duration_ns, false, SOURCE_DURATION);
+	if (!err && l->opts->interval_ns)
+		err = add_timer(l, &l->interval, l->opts->interval_ns, true, SOURCE_INTERVAL);
+	if (!err)
+		return KT_OK;
+	kt_err("cannot set up the event loop: %s", strerror(-err));
+	return KT_FAILED;
+}
+
+static void end(struct loop *l)
+{
+	const int fds[] = { l->epoll, l->both, l->duration, l->interval };
+
+	kt_rings_free(l->rings);
+	kt_rings_free(l->notices);
+	for (size_t i = 0; i < KT_ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(l->lost);
+	for (size_t i = 0; i < l->watched_count; i++)
+		close(l->watched[i].fd);
+	free(l->watched);
+}
+
+enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
+			   const struct kt_loop_ops *ops, void *ctx)
+{
+	const struct timespec last_nap = { 0, LAST_NAP_MS * 1000000 };
+	struct loop l = { .session = s,
+			  .opts = opts,
+			  .ops = ops,
+			  .ctx = ctx,
+			  .epoll = -1,
+			  .both = -1,
+			  .signals = -1,
+			  .duration = -1,
+			  .interval = -1 };
+	enum kt_status status = begin(&l);
+
+	if (status == KT_OK)
+		status = kt_session_attach(s);
+	if (status == KT_OK) {
+		kt_session_describe(s);
+		if (opts->duration_ns)
+			kt_note("tracing %s", opts->what);
+		else
+			kt_note("tracing %s, Ctrl-C ends", opts->what);
+		run(&l);
+	}
+	kt_session_detach(s);
+	release_signals(&l);
+	if (status == KT_OK) {
+		nanosleep(&last_nap, NULL);
+		drain(&l, true);
+		if (ops->interval)
+			ops->interval(ctx, true);
+	}
+	end(&l);
+	return status;
+}

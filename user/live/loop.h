@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The life of a tracing command: attach, wait for records, VMs that come and go, timers and signals,
+ * then stop and drain. Sleeps when nothing happens.
+ */
+#ifndef KT_LIVE_LOOP_H
+#define KT_LIVE_LOOP_H
+
+#include "../event/vm_table.h"
+#include "../lib/out.h"
+#include "session.h"
+
+struct kt_loop_ops {
+	/* A record; its address is valid during the call only. */
+	void (*event)(void *ctx, const struct kt_head *head);
+	/* Records of that CPU found no room since the last call. */
+	void (*lost)(void *ctx, u32 cpu, u64 count);
+	/* This vCPU's process has gone: take what is of interest, the slot is released afterwards. */
+	void (*gone)(void *ctx, u32 slot, const struct kt_vcpu *v);
+	/* An interval (or the whole run: final) is over. */
+	void (*interval)(void *ctx, bool final);
+	/* Records have been handed over and more may take a while: a good moment to flush. */
+	void (*idle)(void *ctx);
+};
+
+struct kt_loop_opts {
+	u64 duration_ns; /* 0: until a signal */
+	u64 interval_ns; /* 0: none */
+	const char *vm_glob;
+	u32 pid; /* for messages only; the filter is in the session's cfg */
+	struct kt_vm_table *vms;
+	struct kt_out *out; /* a write error ends the run */
+	const char *what;   /* "exits": for the message that tracing has begun */
+};
+
+/*
+ * Attaches and runs until the duration is over, a signal comes or the output fails. The programs are
+ * detached when it returns. A first SIGINT or SIGTERM stops and drains, a second kills.
+ */
+enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
+			   const struct kt_loop_ops *ops, void *ctx);
+
+u64 kt_monotonic_ns(void);
+/* What to add to CLOCK_MONOTONIC ns to get CLOCK_REALTIME ns. */
+s64 kt_realtime_offset_ns(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The BPF programs while they run: loads what the plan chose, attaches it, and hands out what is in
+ * the maps. Together with loop.c and vcpus.c the only code that knows libbpf.
+ */
+#ifndef KT_LIVE_SESSION_H
+#define KT_LIVE_SESSION_H
+
+#include "../../bpf/shared/event.h"
+#include "../lib/util.h"
+#include "caps.h"
+#include "plan.h"
+
+struct kt_session_opts {
+	enum kt_view view;
+	struct kt_cfg cfg;   /* filters; nr_cpus and regions are filled in by the session */
+	u32 vcpu_capacity;   /* 0: chosen by the size of the host */
+	u32 region_capacity; /* 0: 65,536 */
+	u32 ring_kib;	     /* for each CPU; 0: chosen by the number of CPUs */
+	bool wait;	     /* wait for KVM to be loaded instead of giving up */
+};
+
+struct kt_session;
+
+/* Logs why it failed. Returns KT_OK, KT_FAILED, KT_UNSUPPORTED or KT_DENIED. */
+enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_session **session);
+enum kt_status kt_session_attach(struct kt_session *s);
+/* Stops the programs; what they gathered can still be read. */
+void kt_session_detach(struct kt_session *s);
+void kt_session_close(struct kt_session *s);
+
+/* -v: what is loaded and how much kernel memory it takes. */
+void kt_session_describe(const struct kt_session *s);
+/* File descriptors for loop.c. */
+int kt_session_notices_fd(const struct kt_session *s);
+/* One ring for each possible CPU; -1 when there are none. */
+int kt_session_ring_fd(const struct kt_session *s, u32 cpu);
+u32 kt_session_cpus(const struct kt_session *s);
+/* Records that found no room in this CPU's ring, since the start. */
+u64 kt_session_lost(const struct kt_session *s, u32 cpu);
+
+const struct kt_counters *kt_session_counters(const struct kt_session *s);
+/* Times the kernel didn't run a program because one was already running on that CPU. */
+u64 kt_session_missed(const struct kt_session *s);
+
+/* vCPU slots: 1 .. count-1. An entry nobody uses has .vcpu == 0. */
+u32 kt_session_slots(const struct kt_session *s);
+const struct kt_vcpu *kt_session_vcpu(const struct kt_session *s, u32 slot);
+/* The programs leave this vCPU alone from now on. */
+void kt_session_mute(struct kt_session *s, u32 slot);
+/* Gives the slot back, and its histograms. Only for vCPUs whose process has gone. */
+void kt_session_release(struct kt_session *s, u32 slot);
+
+/* exits: every histogram in use. Returns 0 or a negative errno. */
+typedef void (*kt_cell_fn)(void *ctx, u32 number, const struct kt_cell *cell);
+int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx);
+/* Those of one vCPU. */
+void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx);
+/* Adds histograms when few are left; called upon a KT_KIND_CELLS notice. */
+void kt_session_grow_cells(struct kt_session *s);
+/* A new interval begins: minima and maxima start anew. Returns the epoch that ended. */
+u32 kt_session_next_epoch(struct kt_session *s);
+u32 kt_session_epoch(const struct kt_session *s);
+
+/* faults --hist: every region. Returns 0 or a negative errno. */
+typedef void (*kt_region_fn)(void *ctx, const struct kt_region_key *key, const struct kt_region *r);
+int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx);
+/* The fault this vCPU is in the middle of. False: none. */
+bool kt_session_pending_fault(struct kt_session *s, u32 slot, struct kt_pending_fault *fault);
+
+/* vms: every vCPU there is, by the task_file iterator. Returns 0 or a negative errno. */
+typedef void (*kt_vcpu_found_fn)(void *ctx, const struct kt_vcpu_found *found);
+int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Reading, and giving back, what the programs keep in their maps. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../lib/log.h"
+#include "session_priv.h"
+#include "kvmtrace.skel.h" /* needs the shared types */
+
+#define CELLS_PER_READ 32
+
+int kt_session_notices_fd(const struct kt_session *s)
+{
+	return s->plan.uses_slots ? bpf_map__fd(s->skel->maps.notices) : -1;
+}
+
+int kt_session_ring_fd(const struct kt_session *s, u32 cpu)
+{
+	return s->rings ? s->rings[cpu] : -1;
+}
+
+u32 kt_session_cpus(const struct kt_session *s)
+{
+	return s->caps.cpus;
+}
+
+u64 kt_session_lost(const struct kt_session *s, u32 cpu)
+{
+	return s->cpu_lost ? __atomic_load_n(&s->cpu_lost[cpu], __ATOMIC_RELAXED) : 0;
+}
+
+const struct kt_counters *kt_session_counters(const struct kt_session *s)
+{
+	return &s->skel->bss->counters;
+}
+
+u64 kt_session_missed(const struct kt_session *s)
+{
+	struct bpf_program *prog;
+	u64 missed = 0;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		struct bpf_prog_info info = {};
+		u32 len = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+u32 kt_session_slots(const struct kt_session *s)
+{
+	return s->plan.uses_slots ? s->slots : 0;
+}
+
+const struct kt_vcpu *kt_session_vcpu(const struct kt_session *s, u32 slot)
+{
+	return &s->vcpus[slot];
+}
+
+void kt_session_mute(struct kt_session *s, u32 slot)
+{
+	if (slot && slot < s->slots)
+		__atomic_store_n(&s->vcpus[slot].muted, 1, __ATOMIC_RELAXED);
+}
+
+static void zero_element(struct bpf_map *map, u32 slot, size_t size)
+{
+	void *zeros = kt_alloc(size);
+
+	bpf_map_update_elem(bpf_map__fd(map), &slot, zeros, BPF_ANY);
+	free(zeros);
+}
+
+/* Clears the histograms of a slot and returns their numbers to the pool. */
+static void release_cells(struct kt_session *s, u32 slot)
+{
+	struct kt_vcpu_cells *owned = kt_alloc(sizeof(*owned));
+	struct kt_cell *zeros = kt_alloc(sizeof(*zeros));
+	int owners = bpf_map__fd(s->skel->maps.vcpu_cells);
+
+	if (bpf_map_lookup_elem(owners, &slot, owned))
+		goto out;
+	zero_element(s->skel->maps.vcpu_cells, slot, sizeof(*owned));
+	for (size_t i = 0; i < KT_REASONS; i++) {
+		u32 number = owned->cells[i], index = number % KT_CELLS_PER_CHUNK;
+		u32 chunk = number / KT_CELLS_PER_CHUNK;
+
+		if (number == KT_NO_CELL || chunk >= s->chunk_count)
+			continue;
+		bpf_map_update_elem(s->chunks[chunk], &index, zeros, BPF_ANY);
+		if (!bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_cells), NULL, &number,
+					 BPF_ANY))
+			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1,
+					   __ATOMIC_RELAXED);
+	}
+out:
+	free(owned);
+	free(zeros);
+}
+
+void kt_session_release(struct kt_session *s, u32 slot)
+{
+	struct kt_vcpu *v = &s->vcpus[slot];
+	u64 vcpu = v->vcpu;
+	u32 holder;
+
+	if (!vcpu)
+		return;
+	if (s->plan.uses_cells)
+		release_cells(s, slot);
+	if (s->plan.uses_last_exits)
+		zero_element(s->skel->maps.last_exits, slot,
+			     bpf_map__value_size(s->skel->maps.last_exits));
+	if (s->plan.uses_pending)
+		zero_element(s->skel->maps.pending_faults, slot, sizeof(struct kt_pending_fault));
+	if (!bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
+	    holder == slot)
+		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu);
+	memset(v, 0, sizeof(*v));
+	if (!bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_slots), NULL, &slot, BPF_ANY))
+		__atomic_fetch_sub(&s->skel->bss->counters.slots_taken, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- exits ---- */
+
+static void set_limit(struct kt_session *s)
+{
+	u64 cells = (u64)s->chunk_count * KT_CELLS_PER_CHUNK;
+
+	s->skel->data->control.cells_limit = cells - KT_CELLS_PER_CHUNK / 2;
+}
+
+int kt_cells_add_chunk(struct kt_session *s)
+{
+	int queue = bpf_map__fd(s->skel->maps.free_cells), fd;
+	u32 chunk = s->chunk_count;
+
+	if (chunk >= KT_CELL_CHUNKS)
+		return -ENOSPC;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kt_cells", sizeof(u32), sizeof(struct kt_cell),
+			    KT_CELLS_PER_CHUNK, NULL);
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.cell_chunks), &chunk, &fd, BPF_ANY)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	s->chunks = kt_realloc(s->chunks, (chunk + 1) * sizeof(*s->chunks));
+	s->chunks[chunk] = fd;
+	s->chunk_count++;
+	for (u32 i = 0; i < KT_CELLS_PER_CHUNK; i++) {
+		u32 number = chunk * KT_CELLS_PER_CHUNK + i;
+
+		if (number != KT_NO_CELL && bpf_map_update_elem(queue, NULL, &number, BPF_ANY))
+			return -errno;
+	}
+	set_limit(s);
+	return 0;
+}
+
+void kt_cells_fini(struct kt_session *s)
+{
+	for (u32 i = 0; i < s->chunk_count; i++)
+		close(s->chunks[i]);
+	free(s->chunks);
+}
+
+void kt_session_grow_cells(struct kt_session *s)
+{
+	u64 taken = kt_session_counters(s)->cells_taken;
+	int err = 0;
+
+	while (!err && taken >= s->skel->data->control.cells_limit) {
+		err = kt_cells_add_chunk(s);
+		kt_info("%u histograms in the kernel now", s->chunk_count * KT_CELLS_PER_CHUNK);
+	}
+	if (!err)
+		return;
+	kt_warn("no more histograms can be had (%s): exits for reasons not seen so far will be "
+		"counted as lost",
+		strerror(-err));
+	s->skel->data->control.cells_limit = ~0ull;
+}
+
+u32 kt_session_next_epoch(struct kt_session *s)
+{
+	return __atomic_fetch_add(&s->skel->data->control.epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+u32 kt_session_epoch(const struct kt_session *s)
+{
+	return s->skel->data->control.epoch;
+}
+
+void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx)
+{
+	struct kt_vcpu_cells *owned = kt_alloc(sizeof(*owned));
+	struct kt_cell *cell = kt_alloc(sizeof(*cell));
+	bool found = !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_cells), &slot, owned);
+
+	for (size_t i = 0; found && i < KT_REASONS; i++) {
+		u32 number = owned->cells[i], index = number % KT_CELLS_PER_CHUNK;
+		u32 chunk = number / KT_CELLS_PER_CHUNK;
+
+		if (number != KT_NO_CELL && chunk < s->chunk_count &&
+		    !bpf_map_lookup_elem(s->chunks[chunk], &index, cell) && cell->slot == slot)
+			fn(ctx, number, cell);
+	}
+	free(owned);
+	free(cell);
+}
+
+static int each_in_chunk(const struct kt_session *s, u32 chunk, kt_cell_fn fn, void *ctx)
+{
+	u32 keys[CELLS_PER_READ], position, count;
+	struct kt_cell *cells = kt_alloc(CELLS_PER_READ * sizeof(*cells));
+	void *in = NULL;
+	int err;
+
+	do {
+		count = CELLS_PER_READ;
+		err = bpf_map_lookup_batch(s->chunks[chunk], in, &position, keys, cells, &count,
+					   NULL);
+		if (err && errno != ENOENT) {
+			err = -errno;
+			break;
+		}
+		for (u32 i = 0; i < count; i++)
+			if (cells[i].slot && cells[i].slot < s->slots)
+				fn(ctx, chunk * KT_CELLS_PER_CHUNK + keys[i], &cells[i]);
+		in = &position;
+	} while (!err);
+	free(cells);
+	return err == -ENOENT || err == -1 ? 0 : err;
+}
+
+int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
+{
+	int err = 0;
+
+	for (u32 i = 0; i < s->chunk_count && !err; i++)
+		err = each_in_chunk(s, i, fn, ctx);
+	return err;
+}
+
+/* ---- faults ---- */
+
+int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx)
+{
+	int fd = bpf_map__fd(s->skel->maps.regions);
+	struct kt_region_key key, next, *at = NULL;
+	struct kt_region region;
+
+	while (!bpf_map_get_next_key(fd, at, &next)) {
+		if (!bpf_map_lookup_elem(fd, &next, &region))
+			fn(ctx, &next, &region);
+		key = next;
+		at = &key;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+bool kt_session_pending_fault(struct kt_session *s, u32 slot, struct kt_pending_fault *fault)
+{
+	if (!s->plan.uses_pending || !s->vcpus[slot].vcpu || s->vcpus[slot].muted)
+		return false;
+	return !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.pending_faults), &slot, fault) &&
+	       fault->pending;
+}
+
+/* ---- vms ---- */
+
+int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx)
+{
+	struct bpf_link *link = NULL;
+	struct kt_vcpu_found found;
+	size_t have = 0;
+	ssize_t n = 0;
+	int fd;
+
+	for (size_t i = 0; i < kt_probe_count; i++)
+		if (kt_probes[i].kind == KT_PROBE_ITER && s->links && s->links[i])
+			link = s->links[i];
+	fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, (char *)&found + have, sizeof(found) - have)) > 0 ||
+	       (n < 0 && errno == EINTR)) {
+		have += n > 0 ? n : 0;
+		if (have == sizeof(found)) {
+			fn(ctx, &found);
+			have = 0;
+		}
+	}
+	close(fd);
+	return n < 0 ? -EIO : 0;
+}
+
+/* ---- what it costs ---- */
+
+static u64 map_bytes(int fd)
+{
+	char path[64], line[128];
+	u64 bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock:\t%llu", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+void kt_session_describe(const struct kt_session *s)
+{
+	struct bpf_map *map;
+	u64 bytes = 0;
+
+	for (size_t i = 0; i < kt_probe_count; i++)
+		if (s->plan.probes >> i & 1)
+			kt_info("program %s on %s", kt_probes[i].program,
+				kt_probes[i].event ? kt_probes[i].event : "open files");
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		if (bpf_map__fd(map) >= 0)
+			bytes += map_bytes(bpf_map__fd(map));
+	}
+	for (u32 i = 0; i < s->chunk_count; i++)
+		bytes += map_bytes(s->chunks[i]);
+	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
+		bytes += map_bytes(s->rings[cpu]);
+	kt_info("%llu KiB of kernel memory in maps; room for %u vCPUs", bytes / 1024,
+		s->slots ? s->slots - 1 : 0);
+}

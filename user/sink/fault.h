@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What a guest memory fault looks like, for people and for programs. */
+#ifndef KT_SINK_FAULT_H
+#define KT_SINK_FAULT_H
+
+#include "../../bpf/shared/event.h"
+#include "../event/vm_table.h"
+#include "../lib/str.h"
+#include "record.h"
+
+/* One line with its line feed. realtime_ns: when the guest went on, CLOCK_REALTIME. */
+void kt_fault_text(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm,
+		   u64 realtime_ns);
+void kt_fault_record(struct kt_record *r, const struct kt_fault *f, const struct kt_vm_entry *vm,
+		     u64 realtime_ns);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Numbers as people read them. */
+#ifndef KT_SINK_UNITS_H
+#define KT_SINK_UNITS_H
+
+#include "../lib/str.h"
+
+/* Three significant digits: "987ns", "1.23us", "45.6ms", "120s". */
+void kt_str_add_ns(struct kt_str *s, u64 ns);
+/* "512B", "1.5MiB", "64GiB". */
+void kt_str_add_bytes(struct kt_str *s, u64 bytes);
+/* part of whole: "12.3%"; "-" when whole is 0. */
+void kt_str_add_share(struct kt_str *s, u64 part, u64 whole);
+/* Local time of day with nanoseconds, "23:59:59.000000001", of a CLOCK_REALTIME ns. */
+void kt_str_add_clock(struct kt_str *s, u64 realtime_ns);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Made by tools/vmlinux.py from types.txt; see vmlinux/README.md. Do not edit. */
+#ifndef KT_VMLINUX_H
+#define KT_VMLINUX_H
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+typedef unsigned char u8;
+typedef signed char s8;
+typedef unsigned short u16;
+typedef signed short s16;
+typedef unsigned int u32;
+typedef signed int s32;
+typedef unsigned long long u64;
+typedef signed long long s64;
+typedef u8 __u8;
+typedef u16 __u16;
+typedef u32 __u32;
+typedef u64 __u64;
+typedef s8 __s8;
+typedef s16 __s16;
+typedef s32 __s32;
+typedef s64 __s64;
+typedef u16 __be16;
+typedef u32 __be32;
+typedef u64 __be64;
+typedef u32 __wsum;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct seq_file;
+
+struct kvm {
+	u64 nr_memslot_pages;
+	s32 userspace_pid;
+};
+
+struct kvm_queued_exception {
+	bool pending;
+	bool injected;
+	bool has_error_code;
+	u8 vector;
+	u32 error_code;
+	u64 payload;
+	bool has_payload;
+};
+
+struct kvm_vcpu_arch {
+	u64 regs[17];
+	u32 regs_avail;
+	u64 cr2;
+	struct kvm_queued_exception exception;
+	bool guest_state_protected;
+};
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+	s32 vcpu_id;
+	struct pid *pid;
+	struct kvm_vcpu_arch arch;
+};
+
+struct vcpu_svm {
+	struct vmcb *vmcb;
+};
+
+struct vmcb_control_area {
+	u32 exit_code;
+	u64 exit_info_1;
+	u64 exit_info_2;
+};
+
+struct vmcb {
+	struct vmcb_control_area control;
+};
+
+union vmx_exit_reason {
+	u32 full;
+};
+
+struct vcpu_vmx {
+	union vmx_exit_reason exit_reason;
+};
+
+struct task_struct {
+	s32 pid;
+	s32 tgid;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	char comm[16];
+	struct files_struct *files;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct fdtable {
+	u32 max_fds;
+	struct file **fd;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	void *private_data;
+	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct qstr {
+	u8 *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct super_block {
+	u64 s_magic;
+};
+
+struct upid {
+	s32 nr;
+};
+
+struct pid {
+	struct upid numbers[0];
+};
+
+struct bpf_iter__task_file {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct task_struct *task;
+	};
+	u32 fd;
+	union {
+		struct file *file;
+	};
+};
+
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+	};
+};
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1,
+	BPF_F_MMAPABLE = 1024,
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+};
+
+#pragma clang attribute pop
+
+#endif

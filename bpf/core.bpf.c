@@ -7,9 +7,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile struct kt_cfg cfg = {};
 struct kt_counters counters = {};
 struct kt_control control = { .epoch = 1 };
+u32 thread_cache[KT_THREAD_CACHE] = {};
 
 struct kt_vcpus_map vcpus SEC(".maps");
-struct kt_cpu_slots_map cpu_slots SEC(".maps");
 struct kt_rings_map rings SEC(".maps");
 struct kt_cpu_lost_map cpu_lost SEC(".maps");
 
@@ -96,6 +96,7 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id, u32 userspace_pid, u32 fd)
 	v->tid = pid_tgid;
 	v->fd = fd;
 	v->muted = !wanted(v->tgid, vcpu_id);
+	v->isa = 0;
 	v->unpaired_entries = 0;
 	v->exits_without_cell = 0;
 	task = (struct task_struct *)bpf_get_current_task();
@@ -109,10 +110,10 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id, u32 userspace_pid, u32 fd)
 }
 
 /* Makes this thread the one that runs slot's vCPU, and no other. */
-static __noinline u32 bind_thread(u32 slot, u32 cpu)
+static __noinline u32 bind_thread(u32 slot)
 {
 	u32 tid = bpf_get_current_pid_tgid();
-	u32 *cached, *before;
+	u32 *before;
 	struct kt_vcpu *v;
 
 	before = bpf_map_lookup_elem(&thread_slots, &tid);
@@ -128,9 +129,7 @@ static __noinline u32 bind_thread(u32 slot, u32 cpu)
 	v = bpf_map_lookup_elem(&vcpus, &slot);
 	if (v)
 		v->tid = tid;
-	cached = bpf_map_lookup_elem(&cpu_slots, &cpu);
-	if (cached)
-		*cached = slot;
+	thread_cache[tid % KT_THREAD_CACHE] = slot;
 	return slot;
 }
 
@@ -156,11 +155,11 @@ static __noinline u32 slot_for(u64 address, u32 fd)
 	return new_slot(address, vcpu_id, userspace_pid, fd);
 }
 
-__hidden u32 kt_slot_of_vcpu(u64 vcpu, u32 cpu)
+__hidden u32 kt_slot_of_vcpu(u64 vcpu)
 {
 	u32 slot = slot_for(vcpu, 0);
 
-	return slot ? bind_thread(slot, cpu) : 0;
+	return slot ? bind_thread(slot) : 0;
 }
 
 /* ---- the walk through a thread's file descriptors ---- */
@@ -231,7 +230,7 @@ static __always_inline void walk_begin(struct walk *w)
 	w->fd = 0;
 }
 
-__hidden u32 kt_slot_of_thread(u32 cpu)
+__hidden u32 kt_slot_of_thread(void)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	u32 *known = bpf_map_lookup_elem(&thread_slots, &tid);
@@ -243,17 +242,17 @@ __hidden u32 kt_slot_of_thread(u32 cpu)
 		slot = *known;
 		v = bpf_map_lookup_elem(&vcpus, &slot);
 		if (v && v->tid == tid && !v->fd)
-			return bind_thread(slot, cpu);
+			return bind_thread(slot);
 	}
 	walk_begin(&w);
 	if (known && v && v->tid == tid && v->fd && v->fd <= w.count &&
 	    file_vcpu(file_at(w.fds, v->fd - 1)) == v->vcpu)
-		return bind_thread(slot, cpu);
+		return bind_thread(slot);
 	bpf_loop(MAX_FDS, walk_one, &w, 0);
 	if (!w.vcpu) {
 		kt_count(threads_unknown);
 		return 0;
 	}
 	slot = slot_for(w.vcpu, w.fd + 1);
-	return slot ? bind_thread(slot, cpu) : 0;
+	return slot ? bind_thread(slot) : 0;
 }

@@ -4,11 +4,12 @@
  *
  * Every vCPU met gets a slot: a small number, the index of all dense tables. Which slot an event
  * belongs to is found in this order:
- *   1. cpu_slots: the vCPU this CPU ran last. Nearly always right, checked against the vCPU's own
- *      entry (so a torn or stale number does no harm), costs two inlined array look-ups;
- *   2. vcpu_slots or thread_slots, hash tables, after a vCPU has moved to another CPU;
+ *   1. thread_cache, direct-mapped by the number of the vCPU's thread. Nearly always right, checked
+ *      against the vCPU's own entry (so a stale slot does no harm), costs two inlined look-ups;
+ *   2. vcpu_slots or thread_slots, hash tables;
  *   3. a new slot; for events that carry no vCPU and come before any that does, after a walk through
  *      the thread's file descriptors.
+ * At any time at most one slot carries a thread's number: that of the vCPU it runs.
  */
 #ifndef KT_CORE_BPF_H
 #define KT_CORE_BPF_H
@@ -25,6 +26,8 @@
 extern const volatile struct kt_cfg cfg;
 extern struct kt_counters counters;
 extern struct kt_control control;
+/* Slot by the low bits of the thread's number. A global array needs no look-up. */
+extern u32 thread_cache[KT_THREAD_CACHE];
 
 /* Maps that several objects use need a named type: two anonymous ones don't link. */
 struct kt_vcpus_map {
@@ -35,14 +38,6 @@ struct kt_vcpus_map {
 	__type(value, struct kt_vcpu);
 };
 extern struct kt_vcpus_map vcpus SEC(".maps");
-
-struct kt_cpu_slots_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-};
-extern struct kt_cpu_slots_map cpu_slots SEC(".maps");
 
 struct kt_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -59,6 +54,7 @@ extern struct kt_rings_map rings SEC(".maps");
 
 struct kt_cpu_lost_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u64);
@@ -67,10 +63,10 @@ extern struct kt_cpu_lost_map cpu_lost SEC(".maps");
 
 /*
  * Slow paths: the slot of a vCPU, or of the vCPU that the current thread runs; 0 when there is none
- * (capacity, or not a vCPU thread). They remember the answer for this CPU.
+ * (capacity, or not a vCPU thread). They remember the answer.
  */
-u32 kt_slot_of_vcpu(u64 vcpu, u32 cpu);
-u32 kt_slot_of_thread(u32 cpu);
+u32 kt_slot_of_vcpu(u64 vcpu);
+u32 kt_slot_of_thread(void);
 
 #define kt_count(counter) __sync_fetch_and_add(&counters.counter, 1)
 
@@ -79,24 +75,22 @@ u32 kt_slot_of_thread(u32 cpu);
  * for NULL. Returns NULL when no slot is free; the caller counts that.
  *
  * The address alone doesn't identify a vCPU: its memory can be freed and be another's the next moment.
- * Neither does userspace_pid help here: it lies beyond the 32 KiB that a load from BPF can reach. But
- * a thread has its number for itself for long enough.
+ * Neither does kvm->userspace_pid help here: it lies beyond the 32 KiB that a load from BPF can reach.
+ * But a thread has its number for itself for long enough, and vcpu->pid is that of the thread that
+ * called KVM_RUN last. That is checked upon entry, and no vCPU exits that hasn't entered. No helper is
+ * called: each costs 15 to 20 instructions.
  */
-static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *slot)
+static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *slot, bool entering)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-	u32 *cached = bpf_map_lookup_elem(&cpu_slots, &cpu);
-	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tid = vcpu->pid->numbers[0].nr;
 	struct kt_vcpu *v;
 
-	if (!cached)
-		return NULL;
-	*slot = *cached;
+	*slot = thread_cache[tid % KT_THREAD_CACHE];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->vcpu == (u64)vcpu && v->tid == (u32)task->pid &&
-	    v->vcpu_id == (u32)vcpu->vcpu_id && !v->fd)
+	if (v && v->vcpu == (u64)vcpu &&
+	    (!entering || (v->tid == tid && v->vcpu_id == (u32)vcpu->vcpu_id)))
 		return v;
-	*slot = kt_slot_of_vcpu((u64)vcpu, cpu);
+	*slot = kt_slot_of_vcpu((u64)vcpu);
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);
@@ -105,18 +99,15 @@ static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *s
 /* The vCPU that the current thread runs, for tracepoints that don't say. */
 static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-	u32 *cached = bpf_map_lookup_elem(&cpu_slots, &cpu);
 	struct task_struct *task = bpf_get_current_task_btf();
+	u32 tid = task->pid;
 	struct kt_vcpu *v;
 
-	if (!cached)
-		return NULL;
-	*slot = *cached;
+	*slot = thread_cache[tid % KT_THREAD_CACHE];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->tid == (u32)task->pid && !v->fd)
+	if (v && v->tid == tid && !v->fd)
 		return v;
-	*slot = kt_slot_of_thread(cpu);
+	*slot = kt_slot_of_thread();
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);

@@ -66,7 +66,7 @@ int BPF_PROG(kt_entry_bind, struct kvm_vcpu *vcpu)
 	u32 slot;
 
 	if (vcpu)
-		kt_vcpu_get(vcpu, &slot);
+		kt_vcpu_get(vcpu, &slot, true);
 	return 0;
 }
 

@@ -9,7 +9,6 @@
 
 int kt_notify(u32 kind, u32 slot);
 
-/* Histograms, in chunks that user space adds as vCPUs and reasons appear. */
 struct cell_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KT_CELLS_PER_CHUNK);
@@ -18,47 +17,45 @@ struct cell_chunk {
 	__uint(value_size, sizeof(struct kt_cell));
 };
 
+/* Histograms: the first chunk, and those that user space adds as vCPUs and reasons appear. */
+struct cell_chunk first_cells SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, KT_CELL_CHUNKS);
 	__type(key, u32);
 	__array(values, struct cell_chunk);
-} cell_chunks SEC(".maps");
+} more_cells SEC(".maps");
 
 /* Numbers of histograms nobody uses; never KT_NO_CELL. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, KT_CELLS_PER_CHUNK *KT_CELL_CHUNKS);
+	__uint(max_entries, KT_CELLS_PER_CHUNK * KT_CELL_CHUNKS);
 	__type(value, u32);
 } free_cells SEC(".maps");
-
-/* By slot: which histogram holds which reason. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct kt_vcpu_cells);
-} vcpu_cells SEC(".maps");
 
 static __always_inline struct kt_cell *cell_at(u32 number)
 {
 	u32 chunk = number / KT_CELLS_PER_CHUNK, index = number % KT_CELLS_PER_CHUNK;
-	void *cells = bpf_map_lookup_elem(&cell_chunks, &chunk);
+	void *cells;
 
+	if (number < KT_CELLS_PER_CHUNK)
+		return bpf_map_lookup_elem(&first_cells, &number);
+	cells = bpf_map_lookup_elem(&more_cells, &chunk);
 	return cells ? bpf_map_lookup_elem(cells, &index) : NULL;
 }
 
 /* Place of an odd code in the vCPU's list, taking a new one if need be; KT_REASONS: list full. */
 static __noinline u32 odd_index(u32 slot, u32 code)
 {
-	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
 
-	if (!c)
+	if (!v)
 		return KT_REASONS;
 	for (u32 i = 0; i < KT_REASON_ODD; i++) {
-		if (!c->odd_codes[i])
-			c->odd_codes[i] = code;
-		if (c->odd_codes[i] == code)
+		if (!v->odd_codes[i])
+			v->odd_codes[i] = code;
+		if (v->odd_codes[i] == code)
 			return KT_REASON_DENSE + i;
 	}
 	return KT_REASONS;
@@ -96,12 +93,11 @@ static __noinline bool reason_wanted(u32 isa, u32 code)
 /* First time that this vCPU exits for this reason. */
 static __noinline u32 new_cell(u32 slot, u32 index)
 {
-	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
 	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
 	struct kt_cell *cell;
 	u32 number = KT_NO_CELL;
 
-	if (!c || !v || index >= KT_REASONS)
+	if (!v || index >= KT_REASONS)
 		return KT_NO_CELL;
 	if (bpf_map_pop_elem(&free_cells, &number)) {
 		v->exits_without_cell++;
@@ -115,21 +111,20 @@ static __noinline u32 new_cell(u32 slot, u32 index)
 	cell->code = v->exit_code;
 	cell->isa = v->isa;
 	cell->slot = slot;
-	c->cells[index] = number;
+	v->cells[index] = number;
 	kt_count(cells_taken);
 	if (counters.cells_taken >= control.cells_limit)
 		kt_notify(KT_KIND_CELLS, slot);
 	return number;
 }
 
-static __always_inline struct kt_cell *cell_of(u32 slot, u32 index)
+static __always_inline struct kt_cell *cell_of(struct kt_vcpu *v, u32 slot)
 {
-	struct kt_vcpu_cells *c = bpf_map_lookup_elem(&vcpu_cells, &slot);
-	u32 number;
+	u32 index = v->exit_index, number;
 
-	if (!c || index >= KT_REASONS)
+	if (index >= KT_REASONS)
 		return NULL;
-	number = c->cells[index];
+	number = v->cells[index];
 	if (number == KT_NO_CELL) {
 		number = new_cell(slot, index);
 		if (number == KT_NO_CELL)
@@ -141,38 +136,49 @@ static __always_inline struct kt_cell *cell_of(u32 slot, u32 index)
 /* The square of ns is added to a sum of 128 bits; times from 2^32 ns (4.3 s) lose 16 low bits. */
 static __always_inline void add_square(struct kt_cell *cell, u64 ns)
 {
-	u64 lo, hi = 0;
+	u64 lo = ns * ns;
 
-	if (ns < 1ull << 32) {
-		lo = ns * ns;
-	} else {
+	if (ns >> 32) {
 		u64 scaled = ns >> 16;
 
-		if (scaled >= 1ull << 32)
+		if (scaled >> 32)
 			scaled = (1ull << 32) - 1; /* over 3 days */
 		lo = scaled * scaled;
-		hi = lo >> 32;
+		cell->squares_hi += lo >> 32;
 		lo <<= 32;
 	}
-	cell->squares_lo += lo;
-	cell->squares_hi += hi + (cell->squares_lo < lo);
+	lo += cell->squares_lo;
+	if (lo < cell->squares_lo)
+		cell->squares_hi++;
+	cell->squares_lo = lo;
+}
+
+/* The first exit of an interval puts the extremes of the one before aside for the reader. */
+static __noinline int begin_interval(struct kt_cell *cell, u64 ns)
+{
+	if (!cell)
+		return 0;
+	cell->before = cell->now;
+	cell->now.min = ns;
+	cell->now.span = 0;
+	cell->now.epoch = control.epoch;
+	return 0;
 }
 
 static __always_inline void add_extremes(struct kt_cell *cell, u64 ns)
 {
-	u32 epoch = control.epoch;
-	struct kt_extremes *e = &cell->extremes[epoch & 1];
+	u64 min = cell->now.min, span = cell->now.span;
 
-	if (e->epoch != epoch) {
-		e->min = ns;
-		e->max = ns;
-		e->epoch = epoch;
-		return;
+	if (cell->now.epoch != control.epoch) {
+		begin_interval(cell, ns);
+	} else if (ns - min > span) { /* also when ns < min: it wraps around */
+		if (ns < min) {
+			cell->now.min = ns;
+			cell->now.span = span + (min - ns);
+		} else {
+			cell->now.span = ns - min;
+		}
 	}
-	if (ns < e->min)
-		e->min = ns;
-	if (ns > e->max)
-		e->max = ns;
 }
 
 /* An exit whose entry never came: it is counted, but has no time. */
@@ -183,7 +189,7 @@ static __noinline int count_unpaired(u32 slot)
 
 	if (!v)
 		return 0;
-	cell = cell_of(slot, v->exit_index);
+	cell = cell_of(v, slot);
 	if (cell)
 		cell->unpaired++;
 	return 0;
@@ -197,7 +203,7 @@ int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
 
 	if (!vcpu)
 		return 0;
-	v = kt_vcpu_get(vcpu, &slot);
+	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v) {
 		kt_count(exits_without_vcpu_slot);
 		return 0;
@@ -206,12 +212,11 @@ int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
 		return 0;
 	if (KT_EXIT_IS_TIME(v->exit_ts))
 		count_unpaired(slot);
-	code = kt_read_exit_code(vcpu, isa);
+	code = kt_read_exit_code(vcpu, v, isa);
 	if (cfg.by_reason && !reason_wanted(isa, code)) {
 		v->exit_ts = KT_EXIT_FILTERED;
 		return 0;
 	}
-	v->isa = isa;
 	v->exit_code = code;
 	v->exit_index = reason_index(slot, code);
 	v->exit_ts = bpf_ktime_get_ns();
@@ -228,21 +233,20 @@ int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
 
 	if (!vcpu)
 		return 0;
-	v = kt_vcpu_get(vcpu, &slot);
-	if (!v || v->muted)
+	v = kt_vcpu_get(vcpu, &slot, true);
+	if (!v)
 		return 0;
 	begin = v->exit_ts;
 	v->exit_ts = KT_EXIT_NONE;
 	if (!KT_EXIT_IS_TIME(begin)) {
-		if (begin == KT_EXIT_NONE)
+		if (begin == KT_EXIT_NONE && !v->muted)
 			v->unpaired_entries++;
 		return 0;
 	}
-	cell = cell_of(slot, v->exit_index);
+	cell = cell_of(v, slot);
 	if (!cell)
 		return 0;
 	ns = bpf_ktime_get_ns() - begin;
-	cell->timed++;
 	cell->total_ns += ns;
 	add_square(cell, ns);
 	add_extremes(cell, ns);

@@ -134,12 +134,11 @@ int BPF_PROG(kt_fault_exit, struct kvm_vcpu *vcpu, u32 isa)
 
 	if (!vcpu)
 		return 0;
-	v = kt_vcpu_get(vcpu, &slot);
+	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v || v->muted)
 		return 0;
 	finish(slot, v, 0);
-	v->exit_code = kt_read_exit_code(vcpu, isa);
-	v->isa = isa;
+	v->exit_code = kt_read_exit_code(vcpu, v, isa);
 	v->exit_ts = bpf_ktime_get_ns();
 	return 0;
 }
@@ -181,7 +180,7 @@ int BPF_PROG(kt_fault_region, struct kvm_vcpu *vcpu, u64 address, u64 error_code
 
 	if (!vcpu)
 		return 0;
-	v = kt_vcpu_get(vcpu, &slot);
+	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v) {
 		kt_count(faults_without_vcpu_slot);
 		return 0;
@@ -207,7 +206,7 @@ int BPF_PROG(kt_fault_entry, struct kvm_vcpu *vcpu)
 
 	if (!vcpu)
 		return 0;
-	v = kt_vcpu_get(vcpu, &slot);
+	v = kt_vcpu_get(vcpu, &slot, true);
 	if (!v || v->muted)
 		return 0;
 	begin = v->exit_ts;

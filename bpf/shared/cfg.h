@@ -8,6 +8,9 @@
 #define KT_NO_PID  0u
 #define KT_NO_VCPU 0xffffffffu
 
+/* Two threads in one place of the cache take the slow path all the time: room makes that rare. */
+#define KT_THREAD_CACHE 16384u
+
 /* Exit reasons have a dense index each, so that a table can be indexed without a search:
  * the codes below 0x100 (all of VMX's basic reasons, nearly all of SVM's) as they are, SVM's 0x400
  * family behind them. Anything else (SVM_EXIT_ERR, VMX reasons with flag bits, codes of the future)

@@ -16,8 +16,8 @@
  * (the map is mmapped) and writes .muted.
  */
 struct kt_vcpu {
-	u64 vcpu;	   /* struct kvm_vcpu *, to recognise it; never followed from here */
-	u64 exit_ts;	   /* ns of the exit that is being handled, or one of KT_EXIT_* */
+	u64 vcpu;    /* struct kvm_vcpu *, to recognise it; never followed from here */
+	u64 exit_ts; /* ns of the exit that is being handled, or one of KT_EXIT_* */
 	u32 userspace_pid; /* kvm->userspace_pid */
 	u32 vcpu_id;
 	u32 tgid, tid;
@@ -27,9 +27,13 @@ struct kt_vcpu {
 	u32 muted;	/* filtered out: leave it alone */
 	u32 fd; /* the vCPU was found as this file descriptor + 1; 0: a tracepoint named it */
 	u32 pad;
+	u64 vendor_state; /* see bpf/vendor.bpf.h */
 	u64 unpaired_entries;
 	u64 exits_without_cell;
 	char comm[KT_COMM_LEN]; /* of the thread group's leader */
+	/* exits: the number of the histogram for each reason, KT_NO_CELL: none yet */
+	u32 cells[KT_REASONS];
+	u32 odd_codes[KT_REASON_ODD];
 };
 
 #define KT_EXIT_NONE	    0ull /* in the guest */
@@ -39,9 +43,10 @@ struct kt_vcpu {
 
 /* ---- exits: one histogram for each vCPU and reason, taken from a pool when first needed ---- */
 
+/* Minimum and maximum of one interval: min, and max - min. */
 struct kt_extremes {
-	u64 min, max;
-	u32 epoch; /* kt_control.epoch in which they were taken; others are stale */
+	u64 min, span;
+	u32 epoch; /* kt_control.epoch in which they were taken; 0: never */
 	u32 pad;
 };
 
@@ -51,21 +56,16 @@ struct kt_cell {
 	u32 code;
 	u32 isa;
 	u64 unpaired; /* exits that no entry followed */
-	u64 timed;    /* exits whose handling time is known: the sum of the buckets */
-	u64 total_ns;
+	u64 total_ns; /* of those that have a time; their number is the sum of the buckets */
 	u64 squares_lo, squares_hi; /* sum of the squared times, 128 bits */
-	struct kt_extremes extremes[2];
+	struct kt_extremes now, before; /* of this interval and of the last one that had an exit */
 	u64 buckets[KT_EXIT_BUCKETS];
 };
 
+/* The first KT_CELLS_PER_CHUNK cells are a map of their own, found without a detour. */
 #define KT_CELLS_PER_CHUNK 1024
 #define KT_CELL_CHUNKS	   128
 #define KT_NO_CELL	   0u /* cell numbers start at 1 */
-
-struct kt_vcpu_cells {
-	u32 cells[KT_REASONS];
-	u32 odd_codes[KT_REASON_ODD];
-};
 
 /* ---- faults --hist ---- */
 

@@ -152,19 +152,20 @@ static void extremes_from_buckets(struct kt_exit_stats *s)
 
 void kt_exit_stats_from_cell(struct kt_exit_stats *s, const struct kt_cell *cell, u32 epoch)
 {
-	const struct kt_extremes *e = &cell->extremes[epoch & 1];
+	const struct kt_extremes *e = cell->now.epoch == epoch ? &cell->now : &cell->before;
 
 	memset(s, 0, sizeof(*s));
-	s->timed = cell->timed;
+	memcpy(s->buckets, cell->buckets, sizeof(s->buckets));
+	for (size_t i = 0; i < KT_EXIT_BUCKETS; i++)
+		s->timed += cell->buckets[i];
 	s->unpaired = cell->unpaired;
-	s->count = cell->timed + cell->unpaired;
+	s->count = s->timed + s->unpaired;
 	s->total_ns = cell->total_ns;
 	s->squares_lo = cell->squares_lo;
 	s->squares_hi = cell->squares_hi;
-	memcpy(s->buckets, cell->buckets, sizeof(s->buckets));
 	if (e->epoch == epoch) {
 		s->min_ns = e->min;
-		s->max_ns = e->max;
+		s->max_ns = e->min + e->span;
 	} else if (s->timed) {
 		extremes_from_buckets(s);
 	}

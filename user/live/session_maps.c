@@ -82,17 +82,12 @@ static void zero_element(struct bpf_map *map, u32 slot, size_t size)
 }
 
 /* Clears the histograms of a slot and returns their numbers to the pool. */
-static void release_cells(struct kt_session *s, u32 slot)
+static void release_cells(struct kt_session *s, const struct kt_vcpu *v)
 {
-	struct kt_vcpu_cells *owned = kt_alloc(sizeof(*owned));
 	struct kt_cell *zeros = kt_alloc(sizeof(*zeros));
-	int owners = bpf_map__fd(s->skel->maps.vcpu_cells);
 
-	if (bpf_map_lookup_elem(owners, &slot, owned))
-		goto out;
-	zero_element(s->skel->maps.vcpu_cells, slot, sizeof(*owned));
 	for (size_t i = 0; i < KT_REASONS; i++) {
-		u32 number = owned->cells[i], index = number % KT_CELLS_PER_CHUNK;
+		u32 number = v->cells[i], index = number % KT_CELLS_PER_CHUNK;
 		u32 chunk = number / KT_CELLS_PER_CHUNK;
 
 		if (number == KT_NO_CELL || chunk >= s->chunk_count)
@@ -100,11 +95,8 @@ static void release_cells(struct kt_session *s, u32 slot)
 		bpf_map_update_elem(s->chunks[chunk], &index, zeros, BPF_ANY);
 		if (!bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_cells), NULL, &number,
 					 BPF_ANY))
-			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1,
-					   __ATOMIC_RELAXED);
+			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1, __ATOMIC_RELAXED);
 	}
-out:
-	free(owned);
 	free(zeros);
 }
 
@@ -117,7 +109,7 @@ void kt_session_release(struct kt_session *s, u32 slot)
 	if (!vcpu)
 		return;
 	if (s->plan.uses_cells)
-		release_cells(s, slot);
+		release_cells(s, v);
 	if (s->plan.uses_last_exits)
 		zero_element(s->skel->maps.last_exits, slot,
 			     bpf_map__value_size(s->skel->maps.last_exits));
@@ -147,11 +139,14 @@ int kt_cells_add_chunk(struct kt_session *s)
 
 	if (chunk >= KT_CELL_CHUNKS)
 		return -ENOSPC;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kt_cells", sizeof(u32), sizeof(struct kt_cell),
-			    KT_CELLS_PER_CHUNK, NULL);
+	/* The first one came with the object. */
+	fd = chunk ? bpf_map_create(BPF_MAP_TYPE_ARRAY, "kt_cells", sizeof(u32),
+				    sizeof(struct kt_cell), KT_CELLS_PER_CHUNK, NULL) :
+		     dup(bpf_map__fd(s->skel->maps.first_cells));
 	if (fd < 0)
 		return -errno;
-	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.cell_chunks), &chunk, &fd, BPF_ANY)) {
+	if (chunk &&
+	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.more_cells), &chunk, &fd, BPF_ANY)) {
 		int err = -errno;
 
 		close(fd);
@@ -206,19 +201,16 @@ u32 kt_session_epoch(const struct kt_session *s)
 
 void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx)
 {
-	struct kt_vcpu_cells *owned = kt_alloc(sizeof(*owned));
 	struct kt_cell *cell = kt_alloc(sizeof(*cell));
-	bool found = !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_cells), &slot, owned);
 
-	for (size_t i = 0; found && i < KT_REASONS; i++) {
-		u32 number = owned->cells[i], index = number % KT_CELLS_PER_CHUNK;
+	for (size_t i = 0; i < KT_REASONS; i++) {
+		u32 number = s->vcpus[slot].cells[i], index = number % KT_CELLS_PER_CHUNK;
 		u32 chunk = number / KT_CELLS_PER_CHUNK;
 
 		if (number != KT_NO_CELL && chunk < s->chunk_count &&
 		    !bpf_map_lookup_elem(s->chunks[chunk], &index, cell) && cell->slot == slot)
 			fn(ctx, number, cell);
 	}
-	free(owned);
 	free(cell);
 }
 
@@ -340,7 +332,7 @@ void kt_session_describe(const struct kt_session *s)
 		if (bpf_map__fd(map) >= 0)
 			bytes += map_bytes(bpf_map__fd(map));
 	}
-	for (u32 i = 0; i < s->chunk_count; i++)
+	for (u32 i = 1; i < s->chunk_count; i++)
 		bytes += map_bytes(s->chunks[i]);
 	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
 		bytes += map_bytes(s->rings[cpu]);

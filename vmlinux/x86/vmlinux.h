@@ -56,15 +56,25 @@ struct kvm_vcpu_arch {
 	bool guest_state_protected;
 };
 
+struct kvm_vcpu_stat {
+	u64 guest_mode;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
 	s32 vcpu_id;
 	struct pid *pid;
 	struct kvm_vcpu_arch arch;
+	struct kvm_vcpu_stat stat;
+};
+
+struct kvm_vmcb_info {
+	struct vmcb *ptr;
 };
 
 struct vcpu_svm {
 	struct vmcb *vmcb;
+	struct kvm_vmcb_info vmcb01;
 };
 
 struct vmcb_control_area {

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# Usage: tools/deps.sh [build|demo|test|lint]...
+# Installs what building (the default), the demo, the tests or the checks of the sources need and
+# this machine lacks. On other systems than Debian's it says what is missing.
+set -eu
+me=deps
+. "$(dirname "$0")/progress.sh"
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# What needs it, Debian's package, what proves that it is here: a program or a C header. Debian
+# marks as essential what is not listed, such as util-linux.
+NEEDS='
+build  gcc              gcc
+build  make             make
+build  clang            clang
+build  bpftool          bpftool
+build  libc6-dev        linux/kvm.h
+build  libbpf-dev       bpf/libbpf.h
+build  libelf-dev       libelf.h
+build  zlib1g-dev       zlib.h
+host   qemu-system-x86  qemu-system-x86_64
+host   busybox-static   busybox
+host   cpio             cpio
+host   xz-utils         xz
+test   libcmocka-dev    cmocka.h
+lint   git              git
+lint   python3          python3
+lint   clang-format     clang-format
+lint   shellcheck       shellcheck
+lint   codespell        codespell
+'
+
+# Which rows of the table a purpose takes.
+rows_of()
+{
+	case $1 in
+	build) echo build ;;
+	demo) echo build host ;;
+	test) echo build host test ;;
+	lint) echo lint ;;
+	*)
+		sed -n 's/^# Usage:/usage:/p' "$0" >&2
+		exit 2
+		;;
+	esac
+}
+
+# wanted PURPOSE…: packages and proofs.
+wanted()
+{
+	local purpose rows=''
+
+	for purpose; do
+		rows+=" $(rows_of "$purpose")" || return
+	done
+	awk -v rows="$rows " 'NF == 3 && index(rows, " " $1 " ") { print $2, $3 }' <<<"$NEEDS"
+}
+
+installed()
+{
+	# shellcheck disable=SC2016 # dpkg's variables; it complains of packages it never heard of
+	dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+		sed -n 's/ installed$//p'
+}
+
+# A program of the user's own serves as well as a package.
+here()
+{
+	case $1 in
+	*.h) printf '#include <stddef.h>\n#include <stdint.h>\n#include <stdarg.h>
+#include <setjmp.h>\n#include <%s>\n' "$1" | "${CC:-cc}" -E -o /dev/null -x c - 2>/dev/null ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+# Reads packages and proofs, prints those not here.
+missing()
+{
+	local rows row have='' package proof
+
+	mapfile -t rows
+	if command -v dpkg-query >/dev/null; then
+		have=$(installed "${rows[@]%% *}" || :)
+	fi
+	for row in "${rows[@]}"; do
+		read -r package proof <<<"$row"
+		[[ $'\n'$have$'\n' == *$'\n'"$package"$'\n'* ]] || here "$proof" ||
+			printf '%s\n' "$row"
+	done
+}
+
+apt()
+{
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive timeout --foreground 1800 apt-get -y -q \
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 "$@"
+}
+
+# How to become root: root is the words that begin such a command.
+become_root()
+{
+	root=()
+	[ "$(id -u)" -ne 0 ] || return 0
+	root=(sudo)
+	command -v sudo >/dev/null || return 1
+	sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }
+}
+
+list=$(wanted "${@:-build}") || exit
+list=$(missing <<<"$list")
+[ -n "$list" ] || exit 0
+mapfile -t packages < <(cut -d ' ' -f 1 <<<"$list")
+mapfile -t proofs < <(cut -d ' ' -f 2 <<<"$list")
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+	die "missing here: ${proofs[*]} (in Debian's packages ${packages[*]})"
+fi
+become_root || die "please install by hand, as root: apt-get install ${packages[*]}"
+quietly "asking what packages there are" apt update ||
+	say "not all package lists could be had; trying with those that are here"
+quietly "installing ${packages[*]}" apt install --no-install-recommends "${packages[@]}" ||
+	die "please install by hand: ${packages[*]}"

@@ -7,7 +7,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile struct kt_cfg cfg = {};
 struct kt_counters counters = {};
 struct kt_control control = { .epoch = 1 };
-u32 thread_cache[KT_THREAD_CACHE] = {};
+u32 vcpu_cache[KT_CACHE_PLACES] = {};
+u32 thread_cache[KT_CACHE_PLACES] = {};
 
 struct kt_vcpus_map vcpus SEC(".maps");
 struct kt_rings_map rings SEC(".maps");
@@ -76,7 +77,7 @@ static __always_inline bool wanted(u32 tgid, u32 vcpu_id)
 	       (cfg.vcpu_id == KT_NO_VCPU || cfg.vcpu_id == vcpu_id);
 }
 
-static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id, u32 userspace_pid, u32 fd)
+static __noinline u32 new_slot(u64 vcpu, u64 pid, u32 vcpu_id, u32 fd)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct task_struct *task, *leader;
@@ -90,7 +91,7 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id, u32 userspace_pid, u32 fd)
 		return 0;
 	kt_count(slots_taken);
 	v->exit_ts = KT_EXIT_FRESH;
-	v->userspace_pid = userspace_pid;
+	v->pid = pid;
 	v->vcpu_id = vcpu_id;
 	v->tgid = pid_tgid >> 32;
 	v->tid = pid_tgid;
@@ -121,15 +122,17 @@ static __noinline u32 bind_thread(u32 slot)
 		u32 old = *before;
 
 		v = bpf_map_lookup_elem(&vcpus, &old);
-		if (v && v->tid == tid)
+		if (v && v->tid == tid) {
 			v->tid = 0;
+			v->pid = 0; /* so that its next entry comes here again */
+		}
 	}
 	if (!before || *before != slot)
 		bpf_map_update_elem(&thread_slots, &tid, &slot, BPF_ANY);
 	v = bpf_map_lookup_elem(&vcpus, &slot);
 	if (v)
 		v->tid = tid;
-	thread_cache[tid % KT_THREAD_CACHE] = slot;
+	thread_cache[tid % KT_CACHE_PLACES] = slot;
 	return slot;
 }
 
@@ -137,8 +140,9 @@ static __noinline u32 bind_thread(u32 slot)
 static __noinline u32 slot_for(u64 address, u32 fd)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)address;
-	u32 userspace_pid = BPF_CORE_READ(vcpu, kvm, userspace_pid);
+	u64 pid = (u64)BPF_CORE_READ(vcpu, pid);
 	u32 vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	u32 *known = bpf_map_lookup_elem(&vcpu_slots, &address);
 	struct kt_vcpu *v;
 	u32 slot;
@@ -146,20 +150,48 @@ static __noinline u32 slot_for(u64 address, u32 fd)
 	if (known) {
 		slot = *known;
 		v = bpf_map_lookup_elem(&vcpus, &slot);
-		if (v && v->vcpu == address && v->vcpu_id == vcpu_id &&
-		    v->userspace_pid == userspace_pid) {
+		/* Another thread of the same process may run the vCPU from now on. */
+		if (v && v->vcpu == address && v->vcpu_id == vcpu_id && v->tgid == tgid) {
+			v->pid = pid;
 			v->fd = fd;
 			return slot;
 		}
 	}
-	return new_slot(address, vcpu_id, userspace_pid, fd);
+	return new_slot(address, pid, vcpu_id, fd);
 }
 
-__hidden u32 kt_slot_of_vcpu(u64 vcpu)
+__hidden u32 kt_slot_of_vcpu(struct kvm_vcpu *vcpu)
 {
-	u32 slot = slot_for(vcpu, 0);
+	u32 slot = slot_for((u64)vcpu, 0);
 
+	if (vcpu)
+		vcpu_cache[kt_cache_place(vcpu) % KT_CACHE_PLACES] = slot;
 	return slot ? bind_thread(slot) : 0;
+}
+
+/* A thread ends: the memory of its vCPU, and its struct pid, may soon be another's. */
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(kt_thread_end, struct task_struct *task)
+{
+	struct kt_vcpu *v;
+	u32 tid, *slot;
+	u64 vcpu;
+
+	if (!task)
+		return 0;
+	tid = task->pid;
+	slot = bpf_map_lookup_elem(&thread_slots, &tid);
+	if (!slot)
+		return 0;
+	v = bpf_map_lookup_elem(&vcpus, slot);
+	if (v && v->tid == tid && v->vcpu) {
+		vcpu = v->vcpu;
+		v->vcpu = KT_VCPU_GONE;
+		v->tid = 0;
+		bpf_map_delete_elem(&vcpu_slots, &vcpu);
+	}
+	bpf_map_delete_elem(&thread_slots, &tid);
+	return 0;
 }
 
 /* ---- the walk through a thread's file descriptors ---- */

@@ -4,8 +4,9 @@
  *
  * Every vCPU met gets a slot: a small number, the index of all dense tables. Which slot an event
  * belongs to is found in this order:
- *   1. thread_cache, direct-mapped by the number of the vCPU's thread. Nearly always right, checked
- *      against the vCPU's own entry (so a stale slot does no harm), costs two inlined look-ups;
+ *   1. a direct-mapped cache: by the vCPU's address for tracepoints that name it (vcpu_cache), by the
+ *      thread's number for those that don't (thread_cache). Nearly always right, and checked against
+ *      the vCPU's own entry, so a stale slot does no harm;
  *   2. vcpu_slots or thread_slots, hash tables;
  *   3. a new slot; for events that carry no vCPU and come before any that does, after a walk through
  *      the thread's file descriptors.
@@ -26,8 +27,9 @@
 extern const volatile struct kt_cfg cfg;
 extern struct kt_counters counters;
 extern struct kt_control control;
-/* Slot by the low bits of the thread's number. A global array needs no look-up. */
-extern u32 thread_cache[KT_THREAD_CACHE];
+/* Global arrays need no look-up. */
+extern u32 vcpu_cache[KT_CACHE_PLACES];
+extern u32 thread_cache[KT_CACHE_PLACES];
 
 /* Maps that several objects use need a named type: two anonymous ones don't link. */
 struct kt_vcpus_map {
@@ -65,32 +67,43 @@ extern struct kt_cpu_lost_map cpu_lost SEC(".maps");
  * Slow paths: the slot of a vCPU, or of the vCPU that the current thread runs; 0 when there is none
  * (capacity, or not a vCPU thread). They remember the answer.
  */
-u32 kt_slot_of_vcpu(u64 vcpu);
+u32 kt_slot_of_vcpu(struct kvm_vcpu *vcpu);
 u32 kt_slot_of_thread(void);
 
 #define kt_count(counter) __sync_fetch_and_add(&counters.counter, 1)
+
+/*
+ * Place of a vCPU in vcpu_cache. The verifier allows no arithmetic on a pointer into the kernel, but
+ * the difference of two pointers is a number; it is hashed (Fibonacci: top bits of the product).
+ */
+static __always_inline u32 kt_cache_place(struct kvm_vcpu *vcpu)
+{
+	void *origin = vcpu_cache;
+	u64 distance = (u64)vcpu;
+
+	asm volatile("%0 -= %1" : "+r"(distance) : "r"(origin));
+	return distance * 0x9e3779b97f4a7c15ull >> (64 - KT_CACHE_BITS);
+}
 
 /*
  * The vCPU of a tracepoint that names it; these run in the vCPU's thread. vcpu must have been checked
  * for NULL. Returns NULL when no slot is free; the caller counts that.
  *
  * The address alone doesn't identify a vCPU: its memory can be freed and be another's the next moment.
- * Neither does kvm->userspace_pid help here: it lies beyond the 32 KiB that a load from BPF can reach.
- * But a thread has its number for itself for long enough, and vcpu->pid is that of the thread that
- * called KVM_RUN last. That is checked upon entry, and no vCPU exits that hasn't entered. No helper is
- * called: each costs 15 to 20 instructions.
+ * But then another thread runs it, with another struct pid: a thread's own lives as long as it does, and
+ * when it ends kt_thread_end makes the slot unrecognisable. Checked upon entry; no vCPU exits that
+ * hasn't entered. No helper is called: each costs 15 to 20 instructions.
  */
 static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *slot, bool entering)
 {
-	u32 tid = vcpu->pid->numbers[0].nr;
 	struct kt_vcpu *v;
 
-	*slot = thread_cache[tid % KT_THREAD_CACHE];
+	*slot = vcpu_cache[kt_cache_place(vcpu)];
 	v = bpf_map_lookup_elem(&vcpus, slot);
 	if (v && v->vcpu == (u64)vcpu &&
-	    (!entering || (v->tid == tid && v->vcpu_id == (u32)vcpu->vcpu_id)))
+	    (!entering || (v->pid == (u64)vcpu->pid && v->vcpu_id == (u32)vcpu->vcpu_id)))
 		return v;
-	*slot = kt_slot_of_vcpu((u64)vcpu);
+	*slot = kt_slot_of_vcpu(vcpu);
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);
@@ -103,7 +116,7 @@ static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 	u32 tid = task->pid;
 	struct kt_vcpu *v;
 
-	*slot = thread_cache[tid % KT_THREAD_CACHE];
+	*slot = thread_cache[tid % KT_CACHE_PLACES];
 	v = bpf_map_lookup_elem(&vcpus, slot);
 	if (v && v->tid == tid && !v->fd)
 		return v;

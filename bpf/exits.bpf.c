@@ -30,17 +30,20 @@ struct {
 /* Numbers of histograms nobody uses; never KT_NO_CELL. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, KT_CELLS_PER_CHUNK * KT_CELL_CHUNKS);
+	__uint(max_entries, KT_CELLS_PER_CHUNK *KT_CELL_CHUNKS);
 	__type(value, u32);
 } free_cells SEC(".maps");
 
 static __always_inline struct kt_cell *cell_at(u32 number)
 {
-	u32 chunk = number / KT_CELLS_PER_CHUNK, index = number % KT_CELLS_PER_CHUNK;
+	u32 chunk, index;
 	void *cells;
 
 	if (number < KT_CELLS_PER_CHUNK)
 		return bpf_map_lookup_elem(&first_cells, &number);
+	barrier_var(number); /* or clang computes the following ahead, for nothing */
+	chunk = number / KT_CELLS_PER_CHUNK;
+	index = number % KT_CELLS_PER_CHUNK;
 	cells = bpf_map_lookup_elem(&more_cells, &chunk);
 	return cells ? bpf_map_lookup_elem(cells, &index) : NULL;
 }
@@ -250,7 +253,10 @@ int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
 	cell->total_ns += ns;
 	add_square(cell, ns);
 	add_extremes(cell, ns);
-	bucket = kt_hist_bucket(ns, KT_EXIT_SUB_BITS);
+	if (ns < KT_BUCKET_TABLE_NS)
+		bucket = cfg.buckets[ns / 8];
+	else
+		bucket = kt_hist_bucket(ns, KT_EXIT_SUB_BITS);
 	barrier_var(bucket); /* or clang checks one copy and uses another */
 	if (bucket < KT_EXIT_BUCKETS)
 		cell->buckets[bucket]++;

@@ -15,14 +15,15 @@ struct vcpu_vmx___v616 {
 } __attribute__((preserve_access_index));
 
 /*
- * What kt_read_exit_code() wants to know of a vCPU beforehand: on SVM the address of vmcb01, the VMCB
- * that it has for life. Looked up once, it saves one of two reads of kernel memory an exit.
+ * On SVM the address of vmcb01, the VMCB that a vCPU has for life: looked up once, it saves one of two
+ * reads of kernel memory an exit. 0 where there is no such thing.
  */
 static __always_inline u64 kt_vendor_state(struct kvm_vcpu *vcpu, u32 isa)
 {
 	u64 vmcb = 0;
 
-	if (isa == KVM_ISA_SVM && bpf_core_field_exists(struct vcpu_svm, vmcb01)) {
+	if (isa == KVM_ISA_SVM && bpf_core_field_exists(struct vcpu_svm, vmcb01) &&
+	    bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode)) {
 		struct vcpu_svm *svm = (void *)vcpu;
 
 		bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb01.ptr);
@@ -30,47 +31,39 @@ static __always_inline u64 kt_vendor_state(struct kvm_vcpu *vcpu, u32 isa)
 	return vmcb;
 }
 
-/* While L2 runs, the exit is noted in vmcb02. */
-static __always_inline bool kt_in_guest_mode(struct kvm_vcpu *vcpu)
+static __always_inline u32 kt_read_vmcb_exit_code(u64 address)
 {
-	if (bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode))
-		return vcpu->stat.guest_mode;
-	return true;
-}
-
-static __always_inline u32 kt_read_svm_exit_code(struct kvm_vcpu *vcpu, u64 vmcb01)
-{
-	struct vcpu_svm *svm = (void *)vcpu;
-	struct vmcb *vmcb = (void *)vmcb01;
+	struct vmcb *vmcb = (void *)address;
 	u32 code = 0;
 
-	if (!vmcb || kt_in_guest_mode(vcpu))
-		bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb);
-	bpf_core_read(&code, sizeof(code), &vmcb->control.exit_code);
+	if (bpf_core_type_exists(struct vmcb))
+		bpf_core_read(&code, sizeof(code), &vmcb->control.exit_code);
 	return code;
 }
 
-static __always_inline u32 kt_read_vmx_exit_code(struct kvm_vcpu *vcpu)
+/* The exit code as each vendor keeps it, without any short cut. */
+static __noinline u32 kt_read_exit_code_slow(u64 vcpu, u32 isa)
 {
+	u64 vmcb = 0;
 	u32 code = 0;
 
-	if (bpf_core_type_exists(struct vcpu_vt___v616)) {
-		struct vcpu_vmx___v616 *vmx = (void *)vcpu;
-
-		bpf_core_read(&code, sizeof(code), &vmx->vt.exit_reason.full);
-	} else if (bpf_core_type_exists(struct vcpu_vmx)) {
-		struct vcpu_vmx *vmx = (void *)vcpu;
-
-		bpf_core_read(&code, sizeof(code), &vmx->exit_reason.full);
+	if (isa == KVM_ISA_SVM && bpf_core_type_exists(struct vcpu_svm)) {
+		bpf_core_read(&vmcb, sizeof(vmcb), &((struct vcpu_svm *)vcpu)->vmcb);
+		code = kt_read_vmcb_exit_code(vmcb);
+	} else if (isa == KVM_ISA_VMX && bpf_core_type_exists(struct vcpu_vt___v616)) {
+		bpf_core_read(&code, sizeof(code),
+			      &((struct vcpu_vmx___v616 *)vcpu)->vt.exit_reason.full);
+	} else if (isa == KVM_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx)) {
+		bpf_core_read(&code, sizeof(code), &((struct vcpu_vmx *)vcpu)->exit_reason.full);
 	}
 	return code;
 }
 
 /*
  * The exit reason, right at kvm_exit on every vendor: unlike RIP and qualification, which VMX reads
- * from the VMCS only when somebody asks, it is always in memory. A vendor whose structure this
- * kernel lacks costs nothing: the verifier removes the branch. SVM's exit_code grew to 64 bits in
- * d7507a94a072 (7.0); its low half is what the tracepoint reports, too.
+ * from the VMCS only when somebody asks, it is always in memory. While L2 runs the exit is noted in
+ * vmcb02. SVM's exit_code grew to 64 bits in d7507a94a072 (7.0); its low half is what the tracepoint
+ * reports, too.
  */
 static __always_inline u32 kt_read_exit_code(struct kvm_vcpu *vcpu, struct kt_vcpu *v, u32 isa)
 {
@@ -78,11 +71,10 @@ static __always_inline u32 kt_read_exit_code(struct kvm_vcpu *vcpu, struct kt_vc
 		v->isa = isa;
 		v->vendor_state = kt_vendor_state(vcpu, isa);
 	}
-	if (isa == KVM_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
-		return kt_read_svm_exit_code(vcpu, v->vendor_state);
-	if (isa == KVM_ISA_VMX)
-		return kt_read_vmx_exit_code(vcpu);
-	return 0;
+	if (v->vendor_state && bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode) &&
+	    !vcpu->stat.guest_mode)
+		return kt_read_vmcb_exit_code(v->vendor_state);
+	return kt_read_exit_code_slow((u64)vcpu, isa);
 }
 
 #endif

@@ -8,8 +8,13 @@
 #define KT_NO_PID  0u
 #define KT_NO_VCPU 0xffffffffu
 
-/* Two threads in one place of the cache take the slow path all the time: room makes that rare. */
-#define KT_THREAD_CACHE 16384u
+/* Two vCPUs in one place of a cache take the slow path all the time: room makes that rare. */
+#define KT_CACHE_BITS	14
+#define KT_CACHE_PLACES (1u << KT_CACHE_BITS)
+
+/* Durations below this find their bucket in a table, by 8 ns steps: no bucket is narrower. */
+#define KT_BUCKET_TABLE_NS 16384u
+#define KT_BUCKET_TABLE	   (KT_BUCKET_TABLE_NS / 8)
 
 /* Exit reasons have a dense index each, so that a table can be indexed without a search:
  * the codes below 0x100 (all of VMX's basic reasons, nearly all of SVM's) as they are, SVM's 0x400
@@ -36,6 +41,7 @@ struct kt_cfg {
 	u64 reasons[2][KT_REASON_WORDS];
 	u32 odd_reasons[2][8];
 	u32 odd_reason_count[2];
+	u8 buckets[KT_BUCKET_TABLE]; /* by ns / 8; exits' histograms */
 };
 
 /* Global counters, in .bss. Only rare events touch them, so that they may be shared and atomic. */

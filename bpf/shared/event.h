@@ -16,9 +16,9 @@
  * (the map is mmapped) and writes .muted.
  */
 struct kt_vcpu {
-	u64 vcpu;    /* struct kvm_vcpu *, to recognise it; never followed from here */
+	u64 vcpu;    /* struct kvm_vcpu *, to recognise it; KT_VCPU_GONE: its thread has ended */
+	u64 pid;     /* vcpu->pid, struct pid * of the thread that runs it */
 	u64 exit_ts; /* ns of the exit that is being handled, or one of KT_EXIT_* */
-	u32 userspace_pid; /* kvm->userspace_pid */
 	u32 vcpu_id;
 	u32 tgid, tid;
 	u32 isa;
@@ -26,7 +26,6 @@ struct kt_vcpu {
 	u32 exit_index; /* dense index of exit_code */
 	u32 muted;	/* filtered out: leave it alone */
 	u32 fd; /* the vCPU was found as this file descriptor + 1; 0: a tracepoint named it */
-	u32 pad;
 	u64 vendor_state; /* see bpf/vendor.bpf.h */
 	u64 unpaired_entries;
 	u64 exits_without_cell;
@@ -35,6 +34,8 @@ struct kt_vcpu {
 	u32 cells[KT_REASONS];
 	u32 odd_codes[KT_REASON_ODD];
 };
+
+#define KT_VCPU_GONE 1ull
 
 #define KT_EXIT_NONE	    0ull /* in the guest */
 #define KT_EXIT_FRESH	    1ull /* nothing seen yet: the first entry has no exit before it */
@@ -57,7 +58,7 @@ struct kt_cell {
 	u32 isa;
 	u64 unpaired; /* exits that no entry followed */
 	u64 total_ns; /* of those that have a time; their number is the sum of the buckets */
-	u64 squares_lo, squares_hi; /* sum of the squared times, 128 bits */
+	u64 squares_lo, squares_hi;	/* sum of the squared times, 128 bits */
 	struct kt_extremes now, before; /* of this interval and of the last one that had an exit */
 	u64 buckets[KT_EXIT_BUCKETS];
 };

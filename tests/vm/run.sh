@@ -146,7 +146,7 @@ start_qemu()
 
 	# shellcheck disable=SC2054 # QEMU's commas
 	args=(-nodefaults -no-user-config -display none -monitor none -no-reboot
-		-accel tcg -cpu EPYC,+svm,+npt -smp "$smp" -m "$mem"
+		-accel tcg,thread=single -cpu EPYC,+svm,+npt -smp "$smp" -m "$mem"
 		-kernel "$vmlinuz" -initrd initrd
 		-append "${CMDLINE//$'\n'/ } $cmdline"
 		-chardev file,id=serial,path=console -serial chardev:serial

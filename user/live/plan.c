@@ -29,6 +29,8 @@ const struct kt_probe kt_probes[] = {
 	{ "kt_emulate", "kvm_emulate_insn", KT_PROBE_TP, EXCEPTIONS, true, KT_LAYOUT_EMULATE_INSN },
 	{ "kt_async_pf", "kvm_async_pf_not_present", KT_PROBE_BTF, EXCEPTIONS, true, -1 },
 	{ "kt_inject", "kvm_inj_exception", KT_PROBE_BTF, EXCEPTIONS, false, -1 },
+	{ "kt_thread_end", "sched_process_exit", KT_PROBE_BTF,
+	  EXITS | EXCEPTIONS | FAULTS | REGIONS, false, -1 },
 	{ "kt_list_vcpus", NULL, KT_PROBE_ITER, VCPUS, false, -1 },
 };
 const size_t kt_probe_count = KT_ARRAY_SIZE(kt_probes);

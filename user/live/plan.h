@@ -24,7 +24,7 @@ enum kt_probe_kind { KT_PROBE_BTF, KT_PROBE_TP, KT_PROBE_ITER };
 /* One BPF program. The order of the table is the order of attachment. */
 struct kt_probe {
 	const char *program; /* its name in bpf/ */
-	const char *event;   /* tracepoint of group kvm; NULL for an iterator */
+	const char *event;   /* tracepoint, if classic of group kvm; NULL for an iterator */
 	enum kt_probe_kind kind;
 	u32 views;     /* bit mask of (1 << enum kt_view) */
 	bool optional; /* without it the output only has less detail */

@@ -227,6 +227,8 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 		s->slots = MIN_VCPUS;
 	s->slots++; /* slot 0 stands for none */
 	s->skel->rodata->cfg = opts->cfg;
+	for (u32 i = 0; i < KT_BUCKET_TABLE; i++)
+		s->skel->rodata->cfg.buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
 	s->skel->rodata->cfg.nr_cpus = s->caps.cpus;
 	s->skel->rodata->cfg.regions = opts->view == KT_VIEW_REGIONS;
 	size_maps(s);

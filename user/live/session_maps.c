@@ -95,7 +95,8 @@ static void release_cells(struct kt_session *s, const struct kt_vcpu *v)
 		bpf_map_update_elem(s->chunks[chunk], &index, zeros, BPF_ANY);
 		if (!bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_cells), NULL, &number,
 					 BPF_ANY))
-			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1,
+					   __ATOMIC_RELAXED);
 	}
 	free(zeros);
 }
@@ -115,7 +116,8 @@ void kt_session_release(struct kt_session *s, u32 slot)
 			     bpf_map__value_size(s->skel->maps.last_exits));
 	if (s->plan.uses_pending)
 		zero_element(s->skel->maps.pending_faults, slot, sizeof(struct kt_pending_fault));
-	if (!bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
+	if (vcpu != KT_VCPU_GONE &&
+	    !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
 	    holder == slot)
 		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu);
 	memset(v, 0, sizeof(*v));
@@ -141,8 +143,8 @@ int kt_cells_add_chunk(struct kt_session *s)
 		return -ENOSPC;
 	/* The first one came with the object. */
 	fd = chunk ? bpf_map_create(BPF_MAP_TYPE_ARRAY, "kt_cells", sizeof(u32),
-				    sizeof(struct kt_cell), KT_CELLS_PER_CHUNK, NULL) :
-		     dup(bpf_map__fd(s->skel->maps.first_cells));
+				    sizeof(struct kt_cell), KT_CELLS_PER_CHUNK, NULL)
+		   : dup(bpf_map__fd(s->skel->maps.first_cells));
 	if (fd < 0)
 		return -errno;
 	if (chunk &&

@@ -126,7 +126,7 @@ const struct kt_opt kt_opts_vm[KT_OPTS_VM_COUNT] = {
 
 const struct kt_opt kt_opts_reason[KT_OPTS_REASON_COUNT] = {
 	{ "reason", 0, KT_OPT_PARSE, AT(cfg), "NAME[,NAME]",
-	  "only these exit reasons: names as the output has them, or\nnumbers", 0, 0,
+	  "only these exit reasons: names as the output has them, or numbers", 0, 0,
 	  parse_reasons },
 };
 
@@ -141,13 +141,12 @@ const struct kt_opt kt_opts_output[KT_OPTS_OUTPUT_COUNT] = {
 	{ "output", 'o', KT_OPT_STRING, AT(output), "FILE", "write to FILE, not to standard output",
 	  0, 0, NULL },
 	{ "duration", 'd', KT_OPT_DURATION, AT(duration_ns), "SEC",
-	  "stop after SEC seconds (also 500ms, 2m); otherwise Ctrl-C\nstops", 1, 0, NULL },
+	  "stop after SEC seconds (also 500ms, 2m); otherwise Ctrl-C stops", 1, 0, NULL },
 };
 
 const struct kt_opt kt_opts_rings[KT_OPTS_RINGS_COUNT] = {
 	{ "buffer", 0, KT_OPT_U32, AT(ring_kib), "KIB",
-	  "buffer of each CPU, KiB; more of it loses less when\nexceptions come in storms", 4,
-	  1048576, NULL },
+	  "buffer of each CPU, in KiB: a larger one loses less in a storm", 4, 1048576, NULL },
 };
 
 const struct kt_opt kt_opts_general[KT_OPTS_GENERAL_COUNT] = {
@@ -156,7 +155,7 @@ const struct kt_opt kt_opts_general[KT_OPTS_GENERAL_COUNT] = {
 	{ "wait", 0, KT_OPT_FLAG, AT(wait), NULL, "wait for KVM when it isn't loaded yet", 0, 0,
 	  NULL },
 	{ "max-vcpus", 0, KT_OPT_U32, AT(max_vcpus), "N",
-	  "room for N vCPUs at a time (default: 1024, more on hosts\nwith over 128 CPUs)", 1,
+	  "room for N vCPUs at a time (default: 1024, more on hosts with over 128 CPUs)", 1,
 	  1048576, NULL },
 	{ "verbose", 'v', KT_OPT_COUNT, AT(verbose), NULL,
 	  "say what is loaded and why; -vv: libbpf's messages too", 0, 0, NULL },

@@ -33,7 +33,7 @@ struct exceptions {
 
 static const struct kt_opt own_opts[] = {
 	{ "reinjected", 0, KT_OPT_FLAG, offsetof(struct kt_common, cfg.reinjected), NULL,
-	  "also those that KVM injects again because the first try\nwas interrupted", 0, 0, NULL },
+	  "also those that KVM injects again because the first try was interrupted", 0, 0, NULL },
 };
 
 static const struct kt_opt_group groups[] = {
@@ -48,11 +48,13 @@ static const struct kt_opt_group groups[] = {
 
 static const struct kt_cmd_help help = {
 	.usage = "kvmtrace exceptions [OPTION...]",
-	.text = "Prints each exception that KVM injects into a guest, as it happens: time, VM, vCPU,\n"
-		"vector, error code, faulting address (#PF), RIP, and what led to it.\n"
-		"Exceptions that the CPU delivers in the guest by itself never reach the host: with EPT\n"
-		"or NPT those are nearly all #PF, #GP and #DE that guest code causes. What KVM injects\n"
-		"are the ones it intercepts or decides on: unknown MSRs, invalid opcodes, emulation.\n",
+	.text = "Prints each exception that KVM injects into a guest, as it happens: time, VM,\n"
+		"vCPU, vector, error code, faulting address (#PF), RIP, and what led to it.\n"
+		"\n"
+		"Exceptions that the CPU delivers in the guest by itself never reach the host:\n"
+		"with EPT or NPT those are nearly all #PF, #GP and #DE that guest code causes.\n"
+		"What KVM injects are the ones it intercepts or decides on: unknown MSRs,\n"
+		"invalid opcodes, instructions it emulates.\n",
 	.examples = "  kvmtrace exceptions                       all VMs, until Ctrl-C\n"
 		    "  kvmtrace exceptions --vm win11 --vector gp,ud\n"
 		    "  kvmtrace exceptions -d 60 -f json -o exceptions.json\n",

@@ -83,10 +83,10 @@ static const struct kt_opt_group groups[] = {
 
 static const struct kt_cmd_help help = {
 	.usage = "kvmtrace exits [OPTION...]",
-	.text = "Counts and times the exits of all VMs, added up in the kernel: nothing is sent for each\n"
-		"exit. An exit lasts from kvm_exit to the next kvm_entry of that vCPU; time spent in\n"
-		"user space (QEMU) on its behalf is included. HLT is listed last and apart: its time is\n"
-		"the guest's idleness.\n",
+	.text = "Counts and times the exits of all VMs, added up in the kernel: nothing is sent\n"
+		"for each exit. An exit lasts from kvm_exit to the next kvm_entry of that vCPU;\n"
+		"time spent in user space (QEMU) on its behalf is included. HLT is listed last\n"
+		"and apart: its time is the guest's idleness.\n",
 	.examples =
 		"  kvmtrace exits -d 10                    ten seconds, all VMs\n"
 		"  kvmtrace exits --vm win11 --hist -i 2   one VM, with distributions, every 2 s\n"

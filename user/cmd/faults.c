@@ -42,7 +42,7 @@ static const struct kt_opt own_opts[] = {
 	{ "hist", 0, KT_OPT_FLAG, offsetof(struct faults_opts, hist), NULL,
 	  "add up by VM and 2 MiB region, in the kernel; hottest first", 0, 0, NULL },
 	{ "top", 0, KT_OPT_U32, offsetof(struct faults_opts, top), "N",
-	  "with --hist: only the N hottest regions (default 20 in text,\nall in json and csv)", 1,
+	  "with --hist: only the N hottest regions (default 20 in text, all in json and csv)", 1,
 	  0xffffffff, NULL },
 };
 
@@ -57,10 +57,10 @@ static const struct kt_opt_group groups[] = {
 
 static const struct kt_cmd_help help = {
 	.usage = "kvmtrace faults [OPTION...]",
-	.text = "Prints each guest memory fault that KVM handles (kvm_page_fault): the address, whether\n"
-		"it is a guest physical one (EPT violation, nested page fault) or a guest virtual one\n"
-		"(shadow paging), error code, RIP, and how long the exit took. Lines come in the order\n"
-		"in which the exits ended.\n",
+	.text = "Prints each guest memory fault that KVM handles (kvm_page_fault): the address,\n"
+		"whether it is a guest physical one (EPT violation, nested page fault) or a\n"
+		"guest virtual one (shadow paging), error code, RIP, and how long the exit\n"
+		"took. Lines come in the order in which the exits ended.\n",
 	.examples = "  kvmtrace faults --vm win11 -d 5      every fault of one VM\n"
 		    "  kvmtrace faults --hist -d 10         the hottest guest memory\n",
 	.groups = groups,

@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../lib/log.h"
 #include "../sink/table.h"
@@ -38,10 +39,11 @@ static const struct kt_opt_group groups[] = {
 
 static const struct kt_cmd_help help = {
 	.usage = "kvmtrace vms [OPTION...]",
-	.text = "Lists the VMs running now: the process, its name (from QEMU, libvirt, Proxmox, KubeVirt,\n"
-		"Firecracker, cloud-hypervisor, Kata; otherwise the command), its vCPUs and their\n"
-		"threads, and memory. With BPF the threads and the size of guest memory are exact;\n"
-		"without permission for it they come from /proc as far as that tells.\n",
+	.text = "Lists the VMs running now: the process, its name (from QEMU, libvirt, Proxmox,\n"
+		"KubeVirt, Firecracker, cloud-hypervisor, Kata; otherwise the command), its\n"
+		"vCPUs and their threads, and memory. With BPF the threads and the size of guest\n"
+		"memory are exact; without permission for it they come from /proc as far as\n"
+		"that tells.\n",
 	.examples = "  kvmtrace vms\n"
 		    "  kvmtrace vms -f json | jq -r .vm.name\n",
 	.groups = groups,
@@ -233,10 +235,10 @@ static enum kt_status explain(const struct vms *x, const struct kt_common *c, si
 {
 	struct kt_str name = {};
 
-	if (x->list.unreadable)
-		kt_warn("%zu processes could not be looked at: VMs of other users are missing (run it "
-			"as root)",
-			x->list.unreadable);
+	if (x->list.unreadable && geteuid())
+		kt_warn("the files of %zu %s could not be looked at: VMs of other users are missing "
+			"(run it as root)",
+			x->list.unreadable, x->list.unreadable == 1 ? "process" : "processes");
 	if (shown)
 		return KT_OK;
 	if (!c->pid && !c->vm) {

@@ -211,6 +211,7 @@ static void on_gone(void *ctx, u32 slot, const struct kt_vcpu *v)
 
 enum column {
 	COL_VM,
+	COL_PID,
 	COL_VCPU,
 	COL_REASON,
 	COL_COUNT,
@@ -228,21 +229,14 @@ enum column {
 };
 
 static const struct kt_table_column columns[] = {
-	[COL_VM] = { "VM", true, 0 },
-	[COL_VCPU] = { "VCPU", false, 0 },
-	[COL_REASON] = { "REASON", true, 0 },
-	[COL_COUNT] = { "COUNT", false, 0 },
-	[COL_COUNT_SHARE] = { "COUNT%", false, 6 },
-	[COL_TIME] = { "TIME", false, 0 },
-	[COL_TIME_SHARE] = { "TIME%", false, 10 },
-	[COL_MEAN] = { "MEAN", false, 9 },
-	[COL_STDDEV] = { "STDDEV", false, 2 },
-	[COL_MIN] = { "MIN", false, 3 },
-	[COL_P50] = { "P50", false, 5 },
-	[COL_P90] = { "P90", false, 4 },
-	[COL_P99] = { "P99", false, 8 },
-	[COL_P999] = { "P99.9", false, 1 },
-	[COL_MAX] = { "MAX", false, 7 },
+	[COL_VM] = { "VM", true, 0 },	     [COL_PID] = { "PID", false, 11 },
+	[COL_VCPU] = { "VCPU", false, 0 },   [COL_REASON] = { "REASON", true, 0 },
+	[COL_COUNT] = { "COUNT", false, 0 }, [COL_COUNT_SHARE] = { "COUNT%", false, 6 },
+	[COL_TIME] = { "TIME", false, 0 },   [COL_TIME_SHARE] = { "TIME%", false, 10 },
+	[COL_MEAN] = { "MEAN", false, 9 },   [COL_STDDEV] = { "STDDEV", false, 2 },
+	[COL_MIN] = { "MIN", false, 3 },     [COL_P50] = { "P50", false, 5 },
+	[COL_P90] = { "P90", false, 4 },     [COL_P99] = { "P99", false, 8 },
+	[COL_P999] = { "P99.9", false, 1 },  [COL_MAX] = { "MAX", false, 7 },
 };
 
 struct totals {
@@ -315,6 +309,7 @@ static void add_row(const struct exits *x, struct kt_table *t, const struct kt_e
 	if (x->opts->by & KT_BY_VM) {
 		add_name(x, &g->key, &text);
 		kt_table_add_str(t, &text);
+		kt_table_addf(t, "%u", vm_of(x, &g->key)->pid);
 	}
 	if (x->opts->by & KT_BY_VCPU)
 		kt_table_addf(t, "%u", g->key.vcpu);
@@ -323,9 +318,13 @@ static void add_row(const struct exits *x, struct kt_table *t, const struct kt_e
 	kt_table_addf(t, "%llu", g->stats.count);
 	kt_str_add_share(&text, g->stats.count, totals->count);
 	kt_table_add_str(t, &text);
-	kt_str_add_ns(&text, g->stats.total_ns);
+	if (g->stats.timed)
+		kt_str_add_ns(&text, g->stats.total_ns);
+	else
+		kt_str_add(&text, "-");
 	kt_table_add_str(t, &text);
-	kt_str_add_share(&text, g->stats.total_ns, g->key.halt ? 0 : totals->time);
+	kt_str_add_share(&text, g->stats.total_ns,
+			 g->key.halt || !g->stats.timed ? 0 : totals->time);
 	kt_table_add_str(t, &text);
 	add_times(t, &g->stats);
 	kt_str_free(&text);
@@ -358,7 +357,7 @@ static void print_text(struct exits *x)
 	size_t count = 0;
 
 	for (size_t i = 0; i < KT_ARRAY_SIZE(columns); i++) {
-		if ((i == COL_VM && !(x->opts->by & KT_BY_VM)) ||
+		if (((i == COL_VM || i == COL_PID) && !(x->opts->by & KT_BY_VM)) ||
 		    (i == COL_VCPU && !(x->opts->by & KT_BY_VCPU)))
 			continue;
 		used[count++] = columns[i];

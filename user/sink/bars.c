@@ -75,10 +75,16 @@ void kt_str_add_bars(struct kt_str *s, const u64 *buckets, u32 sub_bits, unsigne
 	bar = width > RANGE_WIDTH + COUNT_WIDTH + MIN_BAR + 4
 		      ? width - RANGE_WIDTH - COUNT_WIDTH - 4
 		      : MIN_BAR;
-	for (u32 i = first; i <= last; i += step) {
+	for (u32 i = first, empty = 0; i <= last; i += step) {
 		u32 end = i + step < count ? i + step : count;
 		u64 n = sum(buckets, i, end);
 
+		/* Of a gap one line is shown. */
+		empty = n ? 0 : empty + 1;
+		if (empty == 2)
+			kt_str_add(s, "         ..\n");
+		if (empty >= 2)
+			continue;
 		add_range(s, kt_hist_low(i, sub_bits), kt_hist_high(end - 1, sub_bits));
 		kt_str_add(s, " |");
 		add_bar(s, n, most, bar);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <ctype.h>
+
 #include "../decode/decode.h"
 #include "exception.h"
 #include "units.h"
@@ -64,7 +66,10 @@ static void add_io_cause(struct kt_str *s, const struct kt_io_access *io)
 static void add_cr_cause(struct kt_str *s, const struct kt_exception *e,
 			 const struct kt_cr_access *cr)
 {
-	kt_str_addf(s, " after %s %s CR%u", cr->kind, cr->write ? "to" : "from", cr->cr);
+	kt_str_add(s, " after ");
+	for (const char *c = cr->kind; *c; c++)
+		kt_str_add_char(s, toupper((unsigned char)*c));
+	kt_str_addf(s, "%s%s CR%u", cr->kind[0] ? " " : "", cr->write ? "to" : "from", cr->cr);
 	if (e->detail.flags & KT_DETAIL_CR && e->detail.cr == cr->cr && cr->write) {
 		kt_str_add(s, " = ");
 		kt_str_add_hex(s, e->detail.cr_value);

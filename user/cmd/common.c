@@ -247,6 +247,10 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 	status = check_pid(run);
 	if (status != KT_OK)
 		return status;
+	status = kt_session_open(&opts, &run->session);
+	if (status != KT_OK)
+		return status;
+	/* Last: a command that cannot run leaves the file as it was. */
 	run->out = kt_out_open(common->output);
 	if (!run->out)
 		return KT_FAILED;
@@ -254,7 +258,7 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 		run->record = kt_record_new(common->format, run->out, record_type);
 	run->vms = kt_vm_table_new("/proc");
 	run->realtime_offset = kt_realtime_offset_ns();
-	return kt_session_open(&opts, &run->session);
+	return KT_OK;
 }
 
 enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what,

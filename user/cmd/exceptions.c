@@ -28,7 +28,7 @@ struct exceptions {
 	struct kt_str line;
 	struct tally *tallies; /* by VM, in the order they turned up */
 	size_t tally_count;
-	u64 seen, lost;
+	u64 seen;
 };
 
 static const struct kt_opt own_opts[] = {
@@ -93,7 +93,6 @@ static void on_lost(void *ctx, u32 cpu, u64 count)
 {
 	struct exceptions *x = ctx;
 
-	x->lost += count;
 	kt_lost_print(&x->run, "exceptions", cpu, count);
 }
 
@@ -114,7 +113,7 @@ static void record_summary(const struct exceptions *x)
 	kt_record_u64(r, "exceptions", x->seen);
 	kt_record_u64(r, "reinjected_hidden", c->reinjected_hidden);
 	kt_record_u64(r, "unknown_vcpu", c->threads_unknown);
-	kt_lost_record(&x->run, x->lost);
+	kt_lost_record(&x->run);
 	kt_record_array(r, "by");
 	for (size_t i = 0; i < x->tally_count; i++) {
 		for (u32 vector = 0; vector < VECTORS; vector++) {
@@ -173,7 +172,7 @@ static void print_summary(const struct exceptions *x)
 	if (c->threads_unknown)
 		kt_str_addf(&text, "; %llu events of threads whose vCPU was not found",
 			    c->threads_unknown);
-	kt_lost_add(&text, &x->run, x->lost);
+	kt_lost_add(&text, &x->run);
 	kt_str_add_char(&text, '\n');
 	kt_out_write(x->run.out, text.data, text.len);
 	kt_str_free(&text);
@@ -199,6 +198,7 @@ static enum kt_status run_exceptions(int argc, char **argv)
 	struct exceptions_opts opts = {};
 	struct exceptions x = {};
 	enum kt_status status;
+	u64 lost = 0;
 
 	kt_common_init(&opts.common);
 	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
@@ -207,13 +207,13 @@ static enum kt_status run_exceptions(int argc, char **argv)
 	if (status == KT_OK)
 		status = kt_run_loop(&x.run, 0, "exceptions", &ops, &x);
 	if (status == KT_OK) {
-		x.lost += kt_session_missed(x.run.session);
-		if (!x.seen && !x.lost)
+		lost = kt_lost_total(&x.run);
+		if (!x.seen && !lost)
 			kt_run_explain_nothing(&x.run, "exceptions");
 	}
 	kt_str_free(&x.line);
 	free(x.tallies);
-	return kt_run_close(&x.run, status, x.lost);
+	return kt_run_close(&x.run, status, lost);
 }
 
 const struct kt_cmd kt_cmd_exceptions = { "exceptions",

@@ -12,6 +12,7 @@
 #include "../sink/units.h"
 #include "cmd.h"
 #include "common.h"
+#include "lost.h"
 
 struct exits_opts {
 	struct kt_common common;
@@ -452,50 +453,33 @@ static void record_group(const struct exits *x, const struct kt_exit_group *g, u
 	kt_record_end(r);
 }
 
-static u64 lost(const struct exits *x)
+static void record_summary(const struct exits *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
+	struct kt_record *r = x->run.record;
 
-	return c->exits_without_vcpu_slot + c->exits_without_cell +
-	       kt_session_missed(x->run.session);
+	kt_record_begin(r, "summary");
+	kt_record_u64(r, "exits", x->exits);
+	kt_record_u64(r, "unpaired_exits", x->unpaired_exits);
+	kt_record_u64(r, "unfinished_exits", x->unfinished_exits);
+	kt_record_u64(r, "unpaired_entries", x->unpaired_entries);
+	kt_record_u64(r, "duration_ns", kt_monotonic_ns() - x->run_began);
+	kt_lost_record(&x->run);
+	kt_record_end(r);
 }
 
 static void print_summary(const struct exits *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
-	struct kt_record *r = x->run.record;
 	struct kt_str text = {};
 
-	if (r) {
-		kt_record_begin(r, "summary");
-		kt_record_u64(r, "exits", x->exits);
-		kt_record_u64(r, "unpaired_exits", x->unpaired_exits);
-		kt_record_u64(r, "unfinished_exits", x->unfinished_exits);
-		kt_record_u64(r, "unpaired_entries", x->unpaired_entries);
-		kt_record_u64(r, "duration_ns", kt_monotonic_ns() - x->run_began);
-		kt_record_object(r, "lost");
-		kt_record_u64(r, "vcpu_capacity", c->exits_without_vcpu_slot);
-		kt_record_u64(r, "histogram_capacity", c->exits_without_cell);
-		kt_record_u64(r, "missed", kt_session_missed(x->run.session));
-		kt_record_object_end(r);
-		kt_record_end(r);
-		return;
-	}
 	kt_str_addf(&text, "%llu exits in ", x->exits);
 	kt_str_add_ns(&text, kt_monotonic_ns() - x->run_began);
 	if (x->unpaired_exits || x->unfinished_exits || x->unpaired_entries)
 		kt_str_addf(
 			&text,
-			"; without a time: %llu no entry followed, %llu still being handled; %llu "
-			"entries without an exit",
+			"; without a time: %llu that no entry followed, %llu unfinished; %llu entries "
+			"without an exit",
 			x->unpaired_exits, x->unfinished_exits, x->unpaired_entries);
-	if (lost(x))
-		kt_str_addf(
-			&text,
-			"; LOST %llu: %llu of vCPUs beyond the capacity (--max-vcpus), %llu for "
-			"want of a histogram, %llu missed by the kernel",
-			lost(x), c->exits_without_vcpu_slot, c->exits_without_cell,
-			kt_session_missed(x->run.session));
+	kt_lost_add(&text, &x->run);
 	kt_str_add_char(&text, '\n');
 	kt_out_write(x->run.out, text.data, text.len);
 	kt_str_free(&text);
@@ -514,7 +498,9 @@ static void on_interval(void *ctx, bool final)
 		if (!x->run.record)
 			print_text(x);
 	}
-	if (final)
+	if (final && x->run.record)
+		record_summary(x);
+	else if (final)
 		print_summary(x);
 	kt_out_flush(x->run.out);
 	kt_exit_agg_fini(&x->agg);
@@ -539,7 +525,7 @@ static enum kt_status run_exits(int argc, char **argv)
 		status = kt_run_loop(&x.run, opts.interval_ns, "exits", &ops, &x);
 	}
 	if (status == KT_OK) {
-		lost_exits = lost(&x);
+		lost_exits = kt_lost_total(&x.run);
 		if (!x.exits)
 			kt_run_explain_nothing(&x.run, "exits");
 	}

@@ -35,7 +35,7 @@ struct faults {
 	size_t region_count;
 	struct kt_fault *unfinished; /* --hist: the guest didn't go on after these */
 	size_t unfinished_count;
-	u64 seen, lost;
+	u64 seen;
 };
 
 static const struct kt_opt own_opts[] = {
@@ -92,7 +92,6 @@ static void on_lost(void *ctx, u32 cpu, u64 count)
 {
 	struct faults *x = ctx;
 
-	x->lost += count;
 	kt_lost_print(&x->run, "faults", cpu, count);
 }
 
@@ -335,39 +334,25 @@ static void record_region(struct kt_record *r, const struct region *g, u64 now)
 
 /* ---- the end ---- */
 
-static u64 not_counted(const struct faults *x)
+static void record_summary(const struct faults *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
+	struct kt_record *r = x->run.record;
 
-	return c->faults_without_vcpu_slot + c->faults_without_region;
+	kt_record_begin(r, "summary");
+	kt_record_u64(r, "faults", x->seen);
+	kt_record_u64(r, "regions", x->region_count);
+	kt_lost_record(&x->run);
+	kt_record_end(r);
 }
 
 static void print_summary(const struct faults *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
-	struct kt_record *r = x->run.record;
 	struct kt_str text = {};
 
-	if (r) {
-		kt_record_begin(r, "summary");
-		kt_record_u64(r, "faults", x->seen);
-		kt_record_u64(r, "regions", x->region_count);
-		kt_record_u64(r, "without_vcpu_slot", c->faults_without_vcpu_slot);
-		kt_record_u64(r, "without_region", c->faults_without_region);
-		kt_lost_record(&x->run, x->lost);
-		kt_record_end(r);
-		return;
-	}
 	kt_str_addf(&text, "%llu faults", x->seen);
 	if (x->opts->hist)
 		kt_str_addf(&text, " in %zu regions", x->region_count);
-	if (not_counted(x))
-		kt_str_addf(
-			&text,
-			"; NOT COUNTED %llu: %llu of vCPUs beyond the capacity (--max-vcpus), %llu "
-			"because the table of regions was full",
-			not_counted(x), c->faults_without_vcpu_slot, c->faults_without_region);
-	kt_lost_add(&text, &x->run, x->lost);
+	kt_lost_add(&text, &x->run);
 	kt_str_add_char(&text, '\n');
 	kt_out_write(x->run.out, text.data, text.len);
 	kt_str_free(&text);
@@ -388,7 +373,10 @@ static void on_interval(void *ctx, bool final)
 		if (!x->run.record)
 			print_regions(x);
 	}
-	print_summary(x);
+	if (x->run.record)
+		record_summary(x);
+	else
+		print_summary(x);
 }
 
 static const struct kt_loop_ops ops = { .event = on_event,
@@ -402,6 +390,7 @@ static enum kt_status run_faults(int argc, char **argv)
 	struct faults_opts opts = {};
 	struct faults x = { .opts = &opts };
 	enum kt_status status;
+	u64 lost = 0;
 
 	kt_common_init(&opts.common);
 	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
@@ -411,14 +400,14 @@ static enum kt_status run_faults(int argc, char **argv)
 	if (status == KT_OK)
 		status = kt_run_loop(&x.run, 0, "guest memory faults", &ops, &x);
 	if (status == KT_OK) {
-		x.lost += not_counted(&x) + kt_session_missed(x.run.session);
-		if (!x.seen && !x.lost)
+		lost = kt_lost_total(&x.run);
+		if (!x.seen && !lost)
 			kt_run_explain_nothing(&x.run, "faults");
 	}
 	kt_str_free(&x.line);
 	free(x.regions);
 	free(x.unfinished);
-	return kt_run_close(&x.run, status, x.lost);
+	return kt_run_close(&x.run, status, lost);
 }
 
 const struct kt_cmd kt_cmd_faults = { "faults", "guest memory faults that KVM handles",

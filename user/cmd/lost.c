@@ -24,15 +24,65 @@ void kt_lost_print(const struct kt_run *run, const char *what, u32 cpu, u64 coun
 	kt_str_free(&line);
 }
 
-void kt_lost_record(const struct kt_run *run, u64 buffer)
+enum cause {
+	CAUSE_BUFFER,
+	CAUSE_MISSED,
+	CAUSE_VCPUS,
+	CAUSE_HISTOGRAMS,
+	CAUSE_REGIONS,
+	CAUSES,
+};
+
+static const struct {
+	const char *field, *text;
+} causes[CAUSES] = {
+	[CAUSE_BUFFER] = { "buffer", "when a buffer was full (--buffer)" },
+	[CAUSE_MISSED] = { "missed", "missed by the kernel" },
+	[CAUSE_VCPUS] = { "vcpu_capacity", "of vCPUs beyond the capacity (--max-vcpus)" },
+	[CAUSE_HISTOGRAMS] = { "histogram_capacity", "for want of a histogram" },
+	[CAUSE_REGIONS] = { "region_capacity", "when the table of regions was full" },
+};
+
+static void count_causes(const struct kt_run *run, u64 counts[CAUSES])
+{
+	const struct kt_counters *c = kt_session_counters(run->session);
+
+	counts[CAUSE_BUFFER] = 0;
+	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++)
+		counts[CAUSE_BUFFER] += kt_session_lost(run->session, cpu);
+	counts[CAUSE_MISSED] = kt_session_missed(run->session);
+	counts[CAUSE_VCPUS] = c->exits_without_vcpu_slot + c->faults_without_vcpu_slot;
+	counts[CAUSE_HISTOGRAMS] = c->exits_without_cell;
+	counts[CAUSE_REGIONS] = c->faults_without_region;
+}
+
+static u64 sum(const u64 counts[CAUSES])
+{
+	u64 total = 0;
+
+	for (size_t i = 0; i < CAUSES; i++)
+		total += counts[i];
+	return total;
+}
+
+u64 kt_lost_total(const struct kt_run *run)
+{
+	u64 counts[CAUSES];
+
+	count_causes(run, counts);
+	return sum(counts);
+}
+
+void kt_lost_record(const struct kt_run *run)
 {
 	struct kt_record *r = run->record;
-	u64 missed = kt_session_missed(run->session);
+	u64 counts[CAUSES];
 
+	count_causes(run, counts);
 	kt_record_object(r, "lost");
-	kt_record_u64(r, "total", buffer + missed);
-	kt_record_u64(r, "buffer", buffer);
-	kt_record_u64(r, "missed", missed);
+	kt_record_u64(r, "total", sum(counts));
+	for (size_t i = 0; i < CAUSES; i++)
+		kt_record_u64(r, causes[i].field, counts[i]);
 	kt_record_array(r, "cpus");
 	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++) {
 		u64 count = kt_session_lost(run->session, cpu);
@@ -48,15 +98,31 @@ void kt_lost_record(const struct kt_run *run, u64 buffer)
 	kt_record_object_end(r);
 }
 
-void kt_lost_add(struct kt_str *s, const struct kt_run *run, u64 buffer)
+static void add_cpus(struct kt_str *s, const struct kt_run *run)
 {
-	u64 missed = kt_session_missed(run->session);
+	const char *between = ", on";
 
-	if (!buffer && !missed)
+	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++) {
+		if (!kt_session_lost(run->session, cpu))
+			continue;
+		kt_str_addf(s, "%s CPU %u: %llu", between, cpu, kt_session_lost(run->session, cpu));
+		between = ",";
+	}
+}
+
+void kt_lost_add(struct kt_str *s, const struct kt_run *run)
+{
+	u64 counts[CAUSES];
+
+	count_causes(run, counts);
+	if (!sum(counts))
 		return;
-	kt_str_addf(s, "; LOST %llu:", buffer + missed);
-	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++)
-		if (kt_session_lost(run->session, cpu))
-			kt_str_addf(s, " CPU %u %llu,", cpu, kt_session_lost(run->session, cpu));
-	kt_str_addf(s, " missed by the kernel %llu", missed);
+	kt_str_addf(s, "; LOST %llu", sum(counts));
+	for (size_t i = 0; i < CAUSES; i++) {
+		if (!counts[i])
+			continue;
+		kt_str_addf(s, "; %llu %s", counts[i], causes[i].text);
+		if (i == CAUSE_BUFFER)
+			add_cpus(s, run);
+	}
 }

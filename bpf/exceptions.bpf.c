@@ -150,27 +150,44 @@ static __always_inline u64 fault_address(struct kvm_vcpu *vcpu)
 	return BPF_CORE_READ(vcpu, arch.cr2);
 }
 
+/* 7.2: RIP has left regs[], and the masks of registers are bitmaps. */
+struct kvm_vcpu_arch___v72 {
+	unsigned long rip;
+	unsigned long regs_avail[1];
+} __attribute__((preserve_access_index));
+
+struct kvm_vcpu___v72 {
+	struct kvm_vcpu_arch___v72 arch;
+} __attribute__((preserve_access_index));
+
 /* RIP as KVM knows it now, if it does: VMX reads it from the VMCS only on demand. */
 static __always_inline bool read_rip(struct kvm_vcpu *vcpu, u64 *rip)
 {
-	u32 available = BPF_CORE_READ(vcpu, arch.regs_avail);
+	struct kvm_vcpu___v72 *v72 = (void *)vcpu;
+	u64 available;
 
-	if (!(available & (1u << X86_REG_RIP)))
-		return false;
-	*rip = BPF_CORE_READ(vcpu, arch.regs[X86_REG_RIP]);
-	return true;
+	if (bpf_core_field_exists(v72->arch.rip)) {
+		available = BPF_CORE_READ(v72, arch.regs_avail[0]);
+		*rip = BPF_CORE_READ(v72, arch.rip);
+	} else {
+		available = BPF_CORE_READ(vcpu, arch.regs_avail);
+		*rip = BPF_CORE_READ(vcpu, arch.regs[X86_REG_RIP]);
+	}
+	return available >> X86_REG_RIP & 1;
 }
 
 static __always_inline void add_registers(struct kt_exception *e, const struct kt_vcpu *v,
 					  const struct last_exit *last)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+	u64 rip = 0;
 
 	if (BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
 		e->flags |= KT_EXC_PROTECTED;
 		return;
 	}
-	if (read_rip(vcpu, &e->rip)) {
+	if (read_rip(vcpu, &rip)) {
+		e->rip = rip;
 		e->flags |= KT_EXC_RIP;
 	} else if (last->valid) {
 		e->rip = last->exit.rip;

@@ -261,10 +261,16 @@ static int open_rings(struct loop *l)
 
 static void handle(struct loop *l, const struct epoll_event *event)
 {
+	struct signalfd_siginfo signal;
 	u64 expirations;
 
 	switch ((enum source)(u32)event->data.u64) {
 	case SOURCE_SIGNAL:
+		/* Taken off the queue, or it would kill as soon as it is unblocked. */
+		while (read(l->signals, &signal, sizeof(signal)) > 0)
+			;
+		l->stop = true;
+		break;
 	case SOURCE_DURATION:
 		l->stop = true;
 		break;

@@ -59,6 +59,13 @@ static enum kt_status check_host(const struct kt_caps *caps, enum kt_view view,
 			plan, KT_DENIED,
 			"no permission to load BPF programs: run it as root (sudo), or give it "
 			"CAP_BPF and CAP_PERFMON");
+	/* bpf(BPF_BTF_GET_FD_BY_ID), the only way to a module's types, asks for CAP_SYS_ADMIN. */
+	if (caps->kvm_is_module && !caps->cap_sys_admin)
+		return refuse(
+			plan, KT_DENIED,
+			"no permission to read the types of the kvm module: run it as root (sudo), or "
+			"give it CAP_SYS_ADMIN (CAP_BPF and CAP_PERFMON are enough only where KVM is "
+			"built into the kernel)");
 	if (caps->lockdown_confidentiality)
 		return refuse(
 			plan, KT_UNSUPPORTED,

@@ -237,7 +237,7 @@ static int each_in_chunk(const struct kt_session *s, u32 chunk, kt_cell_fn fn, v
 		in = &position;
 	} while (!err);
 	free(cells);
-	return err == -ENOENT || err == -1 ? 0 : err;
+	return err == -ENOENT ? 0 : err;
 }
 
 int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)

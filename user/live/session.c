@@ -257,8 +257,7 @@ static struct bpf_link *attach_tracepoint(const struct kt_session *s, struct bpf
 		return NULL;
 	}
 	attr.config = id;
-	attr.sample_period = 1;
-	attr.wakeup_events = 1;
+	/* No sample period: programs return 1, so perf sees the event too and must not sample it. */
 	/* Bound to one CPU for perf's sake; the program runs on all. */
 	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)

@@ -7,10 +7,8 @@
  *   1. a direct-mapped cache: by the vCPU's address for tracepoints that name it (vcpu_cache), by the
  *      thread's number for those that don't (thread_cache). Nearly always right, and checked against
  *      the vCPU's own entry, so a stale slot does no harm;
- *   2. vcpu_slots or thread_slots, hash tables;
- *   3. a new slot; for events that carry no vCPU and come before any that does, after a walk through
- *      the thread's file descriptors.
- * At any time at most one slot carries a thread's number: that of the vCPU it runs.
+ *   2. vcpu_slots, a hash table by the vCPU's address;
+ *   3. a new slot.
  */
 #ifndef KT_CORE_BPF_H
 #define KT_CORE_BPF_H
@@ -67,7 +65,7 @@ extern struct kt_cpu_lost_map cpu_lost SEC(".maps");
  * Slow paths: the slot of a vCPU, or of the vCPU that the current thread runs; 0 when there is none
  * (capacity, or not a vCPU thread). They remember the answer.
  */
-u32 kt_slot_of_vcpu(struct kvm_vcpu *vcpu);
+u32 kt_slot_of_vcpu(u64 vcpu);
 u32 kt_slot_of_thread(void);
 
 #define kt_count(counter) __sync_fetch_and_add(&counters.counter, 1)
@@ -86,30 +84,34 @@ static __always_inline u32 kt_cache_place(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The vCPU of a tracepoint that names it; these run in the vCPU's thread. vcpu must have been checked
- * for NULL. Returns NULL when no slot is free; the caller counts that.
+ * The vCPU of a tracepoint that names it. vcpu must have been checked for NULL. Returns NULL when no
+ * slot is free; the caller counts that.
  *
- * The address alone doesn't identify a vCPU: its memory can be freed and be another's the next moment.
- * But then another thread runs it, with another struct pid: a thread's own lives as long as it does, and
- * when it ends kt_thread_end makes the slot unrecognisable. Checked upon entry; no vCPU exits that
- * hasn't entered. No helper is called: each costs 15 to 20 instructions.
+ * The address alone doesn't identify a vCPU: its memory can be freed and be another's the next moment,
+ * even another one's of the same thread. But a new vCPU has no exits yet when it enters for the first
+ * time, so that is checked upon entry. No helper is called: each costs 15 to 20 instructions.
  */
 static __always_inline struct kt_vcpu *kt_vcpu_get(struct kvm_vcpu *vcpu, u32 *slot, bool entering)
 {
+	u32 place = kt_cache_place(vcpu);
 	struct kt_vcpu *v;
 
-	*slot = vcpu_cache[kt_cache_place(vcpu)];
+	*slot = vcpu_cache[place];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->vcpu == (u64)vcpu &&
-	    (!entering || (v->pid == (u64)vcpu->pid && v->vcpu_id == (u32)vcpu->vcpu_id)))
+	if (v && v->vcpu == (u64)vcpu && (!entering || vcpu->stat.exits))
 		return v;
-	*slot = kt_slot_of_vcpu(vcpu);
+	*slot = kt_slot_of_vcpu((u64)vcpu);
+	vcpu_cache[place % KT_CACHE_PLACES] = *slot;
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);
 }
 
-/* The vCPU that the current thread runs, for tracepoints that don't say. */
+/*
+ * The vCPU that the current thread runs, for tracepoints that don't say: while a thread has a vCPU
+ * loaded, KVM's preempt notifier, a part of the vCPU, is on the thread's list (vcpu_load()). NULL: the
+ * thread runs none, or no slot is free.
+ */
 static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -118,12 +120,20 @@ static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 
 	*slot = thread_cache[tid % KT_CACHE_PLACES];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->tid == tid && !v->fd)
+	if (v && v->node == (u64)task->preempt_notifiers.first && v->tgid == (u32)task->tgid)
 		return v;
 	*slot = kt_slot_of_thread();
+	thread_cache[tid % KT_CACHE_PLACES] = *slot;
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+/* --pid and --vcpu. */
+static __always_inline bool kt_wanted(u32 tgid, u32 vcpu_id)
+{
+	return (cfg.tgid == KT_NO_PID || cfg.tgid == tgid) &&
+	       (cfg.vcpu_id == KT_NO_VCPU || cfg.vcpu_id == vcpu_id);
 }
 
 /*

@@ -60,16 +60,6 @@ int kt_exit_note(struct kt_raw_kvm_exit *ctx)
 	return 1;
 }
 
-SEC("?tp_btf/kvm_entry")
-int BPF_PROG(kt_entry_bind, struct kvm_vcpu *vcpu)
-{
-	u32 slot;
-
-	if (vcpu)
-		kt_vcpu_get(vcpu, &slot, true);
-	return 0;
-}
-
 SEC("?tp_btf/kvm_msr")
 int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
 {
@@ -176,10 +166,9 @@ static __always_inline bool read_rip(struct kvm_vcpu *vcpu, u64 *rip)
 	return available >> X86_REG_RIP & 1;
 }
 
-static __always_inline void add_registers(struct kt_exception *e, const struct kt_vcpu *v,
+static __always_inline void add_registers(struct kt_exception *e, struct kvm_vcpu *vcpu,
 					  const struct last_exit *last)
 {
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
 	u64 rip = 0;
 
 	if (BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
@@ -212,11 +201,25 @@ static __always_inline void add_cause(struct kt_exception *e, struct last_exit *
 	last->detail.async_pf = 0;
 }
 
+static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v, u32 slot)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
+
+	if (!last)
+		return;
+	/* The slot may be that of a vCPU which was here before. */
+	e->head.vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
+	if (!BPF_CORE_READ(vcpu, stat.exits))
+		last->valid = 0;
+	add_registers(e, vcpu, last);
+	add_cause(e, last);
+}
+
 SEC("?tp_btf/kvm_inj_exception")
 int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
 {
 	struct kt_exception *e;
-	struct last_exit *last;
 	struct kt_vcpu *v;
 	u32 slot;
 
@@ -225,8 +228,7 @@ int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, boo
 	v = kt_vcpu_current(&slot);
 	if (v && v->muted)
 		return 0;
-	if (!v && (cfg.vcpu_id != KT_NO_VCPU ||
-		   (cfg.tgid != KT_NO_PID && cfg.tgid != bpf_get_current_pid_tgid() >> 32)))
+	if (!v && !kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
 		return 0;
 	if (reinjected && !cfg.reinjected) {
 		kt_count(reinjected_hidden);
@@ -241,11 +243,10 @@ int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, boo
 	e->vector = vector;
 	e->flags = (has_error ? KT_EXC_ERROR_CODE : 0) | (reinjected ? KT_EXC_REINJECTED : 0);
 	e->pad = 0;
-	last = v ? bpf_map_lookup_elem(&last_exits, &slot) : NULL;
-	if (last) {
-		add_registers(e, v, last);
-		add_cause(e, last);
-	}
+	e->exit = (struct kt_exit_info) {};
+	e->detail = (struct kt_exit_detail) {};
+	if (v)
+		join(e, v, slot);
 	kt_submit(e);
 	return 0;
 }

@@ -90,7 +90,10 @@ static __noinline bool reason_wanted(u32 isa, u32 code)
 				return true;
 		return false;
 	}
-	return cfg.reasons[table][(index / 64) % KT_REASON_WORDS] >> (index % 64) & 1;
+	barrier_var(index); /* or the verifier is shown the bound of another copy */
+	if (index >= KT_REASON_DENSE)
+		return false;
+	return cfg.reasons[table][index / 64] >> (index % 64) & 1;
 }
 
 /* First time that this vCPU exits for this reason. */
@@ -208,7 +211,8 @@ int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v) {
-		kt_count(exits_without_vcpu_slot);
+		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu->vcpu_id))
+			kt_count(exits_without_vcpu_slot);
 		return 0;
 	}
 	if (v->muted)
@@ -226,6 +230,23 @@ int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
 	return 0;
 }
 
+/*
+ * An entry that ends no exit we know. The first entries of a vCPU don't count: it is new, or tracing
+ * began while it handled an exit, or the program on kvm_exit isn't attached yet (or no more).
+ */
+static __noinline int not_timed(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+
+	if (!v)
+		return 0;
+	if (v->exit_ts == KT_EXIT_FILTERED)
+		v->exit_ts = KT_EXIT_NONE;
+	else if (v->exit_ts == KT_EXIT_NONE && !v->muted && !control.stopping)
+		v->unpaired_entries++;
+	return 0;
+}
+
 SEC("?tp_btf/kvm_entry")
 int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
 {
@@ -240,12 +261,9 @@ int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
 	if (!v)
 		return 0;
 	begin = v->exit_ts;
+	if (!KT_EXIT_IS_TIME(begin))
+		return not_timed(slot);
 	v->exit_ts = KT_EXIT_NONE;
-	if (!KT_EXIT_IS_TIME(begin)) {
-		if (begin == KT_EXIT_NONE && !v->muted)
-			v->unpaired_entries++;
-		return 0;
-	}
 	cell = cell_of(v, slot);
 	if (!cell)
 		return 0;

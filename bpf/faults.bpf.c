@@ -153,7 +153,8 @@ int kt_fault(struct kt_raw_kvm_page_fault *ctx)
 
 	v = kt_vcpu_current(&slot);
 	if (!v) {
-		kt_count(faults_without_vcpu_slot);
+		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, ctx->vcpu_id))
+			kt_count(faults_without_vcpu_slot);
 		return 1;
 	}
 	if (v->muted)
@@ -182,7 +183,8 @@ int BPF_PROG(kt_fault_region, struct kvm_vcpu *vcpu, u64 address, u64 error_code
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v) {
-		kt_count(faults_without_vcpu_slot);
+		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu->vcpu_id))
+			kt_count(faults_without_vcpu_slot);
 		return 0;
 	}
 	if (v->muted)

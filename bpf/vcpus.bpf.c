@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* kvmtrace vms: the vCPUs there are, found among all open files. */
+/*
+ * The vCPUs there are, found among all open files: what kvmtrace vms lists, and how the others find out
+ * which of those they met have gone.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -29,13 +32,13 @@ int kt_list_vcpus(struct bpf_iter__task_file *ctx)
 		if (name[i] != prefix[i])
 			return 0;
 	bpf_core_read(&vcpu, sizeof(vcpu), &file->private_data);
+	found.vcpu = (u64)vcpu;
 	found.kvm = (u64)BPF_CORE_READ(vcpu, kvm);
 	if (bpf_core_field_exists(struct kvm, nr_memslot_pages))
 		found.memslot_pages = BPF_CORE_READ(vcpu, kvm, nr_memslot_pages);
 	found.tgid = BPF_CORE_READ(task, tgid);
 	found.tid = BPF_CORE_READ(vcpu, pid, numbers[0].nr);
 	found.vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
-	found.fd = ctx->fd;
 	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;
 }

@@ -139,7 +139,7 @@ check_shellcheck()
 
 check_codespell()
 {
-	codespell -- "${texts[@]}"
+	codespell -L nd -- "${texts[@]}" # mdoc has a macro Nd
 }
 
 # help_options [COMMAND]: the options its --help lists, one a line.

@@ -54,12 +54,13 @@ struct kt_counters {
 	u64 slots_taken;
 	u64 reinjected_hidden;
 	u64 notices_lost;    /* the control ring was full */
-	u64 threads_unknown; /* events of threads whose vCPU was not found */
+	u64 threads_unknown; /* events of threads that have no vCPU loaded */
 };
 
 /* What user space changes while the programs run, in .data. */
 struct kt_control {
 	u32 epoch;	 /* which interval this is: minima and maxima are kept per interval */
+	u32 stopping;	 /* programs are about to be detached, one after the other */
 	u64 cells_limit; /* send a notice when cells_taken reaches this */
 };
 

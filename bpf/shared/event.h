@@ -16,8 +16,8 @@
  * (the map is mmapped) and writes .muted.
  */
 struct kt_vcpu {
-	u64 vcpu;    /* struct kvm_vcpu *, to recognise it; KT_VCPU_GONE: its thread has ended */
-	u64 pid;     /* vcpu->pid, struct pid * of the thread that runs it */
+	u64 vcpu;    /* struct kvm_vcpu *, to recognise it; 0: the slot is free */
+	u64 node;    /* address of vcpu->preempt_notifier.link */
 	u64 exit_ts; /* ns of the exit that is being handled, or one of KT_EXIT_* */
 	u32 vcpu_id;
 	u32 tgid, tid;
@@ -25,7 +25,7 @@ struct kt_vcpu {
 	u32 exit_code;
 	u32 exit_index; /* dense index of exit_code */
 	u32 muted;	/* filtered out: leave it alone */
-	u32 fd; /* the vCPU was found as this file descriptor + 1; 0: a tracepoint named it */
+	u32 pad;
 	u64 vendor_state; /* see bpf/vendor.bpf.h */
 	u64 unpaired_entries;
 	u64 exits_without_cell;
@@ -34,8 +34,6 @@ struct kt_vcpu {
 	u32 cells[KT_REASONS];
 	u32 odd_codes[KT_REASON_ODD];
 };
-
-#define KT_VCPU_GONE 1ull
 
 #define KT_EXIT_NONE	    0ull /* in the guest */
 #define KT_EXIT_FRESH	    1ull /* nothing seen yet: the first entry has no exit before it */
@@ -191,11 +189,11 @@ struct kt_notice {
 
 /* One vCPU as the task_file iterator finds it. */
 struct kt_vcpu_found {
-	u64 kvm;
+	u64 vcpu, kvm;	   /* addresses */
 	u64 memslot_pages; /* guest memory, 4 KiB pages; 0: not known */
 	u32 tgid, tid;
 	u32 vcpu_id;
-	u32 fd;
+	u32 pad;
 };
 
 #endif

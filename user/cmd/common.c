@@ -207,12 +207,13 @@ bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **a
 	return *status == KT_OK && !c->help;
 }
 
-static enum kt_status check_pid(struct kt_run *run)
+/* Leaves in *tgid the process that --pid means: a thread of it will do. KT_NO_PID without --pid. */
+static enum kt_status check_pid(const struct kt_common *c, u32 *tgid)
 {
-	const struct kt_common *c = run->common;
 	struct kt_vm vm = {};
 	int err;
 
+	*tgid = c->pid;
 	if (!c->pid)
 		return KT_OK;
 	err = kt_vm_read("/proc", c->pid, &vm);
@@ -220,10 +221,12 @@ static enum kt_status check_pid(struct kt_run *run)
 		kt_err("there is no process %u; 'kvmtrace vms' lists the VMs that run", c->pid);
 		return KT_FAILED;
 	}
-	if (!err && !vm.vm_fds)
+	if (!err)
+		*tgid = vm.pid;
+	if (kt_vm_count("/proc", *tgid) == 0)
 		kt_note("process %u has no VM now; waiting for it to make one ('kvmtrace vms' lists "
 			"the VMs that run)",
-			c->pid);
+			*tgid);
 	kt_vm_fini(&vm);
 	return KT_OK;
 }
@@ -242,9 +245,8 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 
 	memset(run, 0, sizeof(*run));
 	run->common = common;
-	opts.cfg.tgid = common->pid;
 	opts.cfg.vcpu_id = common->vcpu;
-	status = check_pid(run);
+	status = check_pid(common, &opts.cfg.tgid);
 	if (status != KT_OK)
 		return status;
 	status = kt_session_open(&opts, &run->session);

@@ -85,7 +85,7 @@ static void on_event(void *ctx, const struct kt_head *head)
 		return;
 	}
 	kt_str_reset(&x->line);
-	kt_exception_text(&x->line, e, vm, realtime, kt_out_is_tty(x->run.out));
+	kt_exception_text(&x->line, e, vm, realtime, kt_out_colour(x->run.out));
 	kt_out_write(x->run.out, x->line.data, x->line.len);
 }
 

@@ -428,6 +428,31 @@ static void record_key(const struct exits *x, struct kt_record *r, const struct 
 	kt_str_free(&name);
 }
 
+/* Without a time there is no minimum, mean, …: null. */
+static void record_times(struct kt_record *r, const struct kt_exit_stats *s)
+{
+	const struct {
+		const char *name;
+		u64 value;
+	} times[] = {
+		{ "min_ns", s->min_ns },
+		{ "max_ns", s->max_ns },
+		{ "mean_ns", kt_exit_mean_ns(s) },
+		{ "stddev_ns", kt_exit_stddev_ns(s) },
+		{ "p50_ns", kt_exit_percentile_ns(s, 500) },
+		{ "p90_ns", kt_exit_percentile_ns(s, 900) },
+		{ "p99_ns", kt_exit_percentile_ns(s, 990) },
+		{ "p999_ns", kt_exit_percentile_ns(s, 999) },
+	};
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(times); i++) {
+		if (s->timed)
+			kt_record_u64(r, times[i].name, times[i].value);
+		else
+			kt_record_null(r, times[i].name);
+	}
+}
+
 static void record_group(const struct exits *x, const struct kt_exit_group *g, u64 now)
 {
 	struct kt_record *r = x->run.record;
@@ -441,14 +466,7 @@ static void record_group(const struct exits *x, const struct kt_exit_group *g, u
 	kt_record_u64(r, "timed", s->timed);
 	kt_record_u64(r, "unpaired", s->unpaired);
 	kt_record_u64(r, "total_ns", s->total_ns);
-	kt_record_u64(r, "min_ns", s->min_ns);
-	kt_record_u64(r, "max_ns", s->max_ns);
-	kt_record_u64(r, "mean_ns", kt_exit_mean_ns(s));
-	kt_record_u64(r, "stddev_ns", kt_exit_stddev_ns(s));
-	kt_record_u64(r, "p50_ns", kt_exit_percentile_ns(s, 500));
-	kt_record_u64(r, "p90_ns", kt_exit_percentile_ns(s, 900));
-	kt_record_u64(r, "p99_ns", kt_exit_percentile_ns(s, 990));
-	kt_record_u64(r, "p999_ns", kt_exit_percentile_ns(s, 999));
+	record_times(r, s);
 	record_hist(r, s);
 	kt_record_end(r);
 }

@@ -231,7 +231,8 @@ static u64 percentile(const struct region *r, u32 permille)
 
 	for (size_t i = 0; i < KT_REGION_BUCKETS; i++)
 		buckets[i] = r->sums.buckets[i];
-	return kt_hist_percentile(buckets, KT_REGION_SUB_BITS, r->sums.timed, permille, 0, ~0ull);
+	return kt_hist_percentile(buckets, KT_REGION_SUB_BITS, r->sums.timed, permille, 0,
+				  r->sums.total_ns);
 }
 
 static void add_region_row(struct kt_table *t, const struct region *r, u64 all_ns)
@@ -243,6 +244,7 @@ static void add_region_row(struct kt_table *t, const struct region *r, u64 all_n
 	struct kt_str text = {};
 
 	kt_table_add(t, r->vm->name);
+	kt_table_addf(t, "%u", r->vm->pid);
 	kt_table_addf(t, "%s 0x%llx", r->key.gva ? "gva" : "gpa", r->key.region << KT_REGION_SHIFT);
 	kt_table_addf(t, "%llu", r->sums.count);
 	kt_str_add_ns(&text, r->sums.total_ns);
@@ -275,11 +277,11 @@ static void print_distribution(struct faults *x)
 static void print_regions(struct faults *x)
 {
 	static const struct kt_table_column columns[] = {
-		{ "VM", true, 0 },     { "REGION (2 MiB)", true, 0 }, { "COUNT", false, 0 },
-		{ "TIME", false, 0 },  { "TIME%", false, 6 },	      { "MEAN", false, 7 },
-		{ "P50", false, 3 },   { "P99", false, 5 },	      { "READ", false, 4 },
-		{ "WRITE", false, 4 }, { "FETCH", false, 4 },	      { "PRESENT", false, 2 },
-		{ "MMIO", false, 1 },
+		{ "VM", true, 0 },	 { "PID", false, 8 },	{ "REGION (2 MiB)", true, 0 },
+		{ "COUNT", false, 0 },	 { "TIME", false, 0 },	{ "TIME%", false, 6 },
+		{ "MEAN", false, 7 },	 { "P50", false, 3 },	{ "P99", false, 5 },
+		{ "READ", false, 4 },	 { "WRITE", false, 4 }, { "FETCH", false, 4 },
+		{ "PRESENT", false, 2 }, { "MMIO", false, 1 },
 	};
 	size_t shown = regions_to_show(x);
 	struct kt_table *t;

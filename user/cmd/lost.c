@@ -112,6 +112,7 @@ static void add_cpus(struct kt_str *s, const struct kt_run *run)
 
 void kt_lost_add(struct kt_str *s, const struct kt_run *run)
 {
+	const char *between = ":";
 	u64 counts[CAUSES];
 
 	count_causes(run, counts);
@@ -121,7 +122,8 @@ void kt_lost_add(struct kt_str *s, const struct kt_run *run)
 	for (size_t i = 0; i < CAUSES; i++) {
 		if (!counts[i])
 			continue;
-		kt_str_addf(s, "; %llu %s", counts[i], causes[i].text);
+		kt_str_addf(s, "%s %llu %s", between, counts[i], causes[i].text);
+		between = ";";
 		if (i == CAUSE_BUFFER)
 			add_cpus(s, run);
 	}

@@ -78,6 +78,9 @@ struct kt_vm_list {
 int kt_vm_scan(const char *proc_root, const char *debugfs_root, struct kt_vm_list *list);
 void kt_vm_list_free(struct kt_vm_list *list);
 
+/* How many descriptors of VMs a process holds; -ESRCH, -EACCES or another negative errno. */
+int kt_vm_count(const char *proc_root, u32 pid);
+
 /*
  * Reads one process: identity, start time, memory, thread-group id (a thread id is accepted:
  * cloud-hypervisor creates its VM in a thread). The vCPUs are left out: only a scan knows them.

@@ -105,6 +105,23 @@ static int scan_fds(int pid_dir, struct kt_vm *vm)
 	return err;
 }
 
+int kt_vm_count(const char *proc_root, u32 pid)
+{
+	int root = open(proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir, err;
+	struct kt_vm vm = { 0 };
+
+	if (root < 0)
+		return -errno;
+	dir = kt_proc_open(root, pid);
+	close(root);
+	if (dir < 0)
+		return dir;
+	err = scan_fds(dir, &vm);
+	close(dir);
+	free(vm.vcpus);
+	return err ? err : (int)vm.vm_fds;
+}
+
 /* Whose descriptors would be of interest: not kernel threads, not the dead. */
 static bool has_descriptors(int pid_dir)
 {

@@ -127,6 +127,13 @@ bool kt_out_is_tty(const struct kt_out *o)
 	return o->tty;
 }
 
+bool kt_out_colour(const struct kt_out *o)
+{
+	const char *no = getenv("NO_COLOR"); /* set and not empty */
+
+	return o->tty && (!no || !no[0]);
+}
+
 unsigned int kt_out_width(const struct kt_out *o)
 {
 	const char *columns = getenv("COLUMNS");

@@ -20,6 +20,8 @@ int kt_out_flush(struct kt_out *o);
 /* The sticky first error, 0 when none. After one, writes are dropped. */
 int kt_out_error(const struct kt_out *o);
 bool kt_out_is_tty(const struct kt_out *o);
+/* A terminal, and the user hasn't set NO_COLOR. */
+bool kt_out_colour(const struct kt_out *o);
 /*
  * Columns of the terminal; of one that does not know, COLUMNS, else 80. 0 when the output is no
  * terminal (then nothing is narrowed).

@@ -8,16 +8,20 @@
 #include <unistd.h>
 #include <linux/capability.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <bpf/libbpf.h>
 
 #include "caps.h"
 
-/* Reads a small file whole; "" when it cannot be read. */
+/* PROC_PID_INIT_INO (include/linux/proc_ns.h): the same in every kernel. */
+#define INIT_PID_NS_INODE 0xeffffffcu
+
+/* Reads a small file whole; "" when it cannot be read, errno says why. */
 static size_t read_at(int dir, const char *path, char *text, size_t size)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	int fd = (errno = 0, openat(dir, path, O_RDONLY | O_CLOEXEC));
 	size_t len = 0;
 	ssize_t n;
 
@@ -66,6 +70,7 @@ static void gather_permissions(struct kt_caps *caps)
 {
 	char text[4096], *line;
 	u64 effective = 0;
+	struct stat ns;
 
 	read_at(AT_FDCWD, "/proc/self/status", text, sizeof(text));
 	line = strstr(text, "\nCapEff:");
@@ -74,6 +79,7 @@ static void gather_permissions(struct kt_caps *caps)
 	caps->cap_sys_admin = effective >> CAP_SYS_ADMIN & 1;
 	caps->cap_bpf = caps->cap_sys_admin || (effective >> CAP_BPF & 1);
 	caps->cap_perfmon = caps->cap_sys_admin || (effective >> CAP_PERFMON & 1);
+	caps->init_pid_ns = stat("/proc/self/ns/pid", &ns) || ns.st_ino == INIT_PID_NS_INODE;
 	read_at(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text));
 	caps->lockdown_confidentiality = strstr(text, "[confidentiality]") != NULL;
 }
@@ -85,14 +91,17 @@ static void gather_permissions(struct kt_caps *caps)
 static int open_tracefs(void)
 {
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
-	int fs, fd, err = ENOENT;
+	int fs, fd, events, err = ENOENT;
 
 	for (size_t i = 0; i < KT_ARRAY_SIZE(places); i++) {
 		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && faccessat(fd, "events", F_OK, 0) == 0)
-			return fd;
-		if (errno == EACCES)
+		events = fd < 0 ? -1 : openat(fd, "events", O_PATH | O_CLOEXEC);
+		if (errno == EACCES && events < 0)
 			err = EACCES;
+		if (events >= 0) {
+			close(events);
+			return fd;
+		}
 		if (fd >= 0)
 			close(fd);
 	}
@@ -169,8 +178,12 @@ static void gather_layouts(struct kt_caps *caps)
 		const struct field *f = layouts[i].fields;
 
 		snprintf(path, sizeof(path), "events/kvm/%s/format", layouts[i].event);
-		if (caps->tracefs < 0 || !read_at(caps->tracefs, path, text, sizeof(text)))
+		if (caps->tracefs < 0)
 			continue;
+		if (!read_at(caps->tracefs, path, text, sizeof(text))) {
+			caps->tracefs_denied |= errno == EACCES;
+			continue;
+		}
 		while (f->name && has_field(text, f))
 			f++;
 		caps->layouts[i] = !f->name;

@@ -24,7 +24,9 @@ struct kt_caps {
 	bool cap_bpf, cap_perfmon; /* either by name or through CAP_SYS_ADMIN */
 	bool cap_sys_admin;
 	bool lockdown_confidentiality;
-	int tracefs; /* directory of the trace file system, or -errno */
+	bool init_pid_ns;    /* process numbers are the kernel's own */
+	int tracefs;	     /* directory of the trace file system, or -errno */
+	bool tracefs_denied; /* it is there, but its files may not be read */
 	bool layouts[KT_LAYOUTS];
 	u32 cpus; /* possible CPUs */
 };

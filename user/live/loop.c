@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
@@ -90,34 +90,57 @@ static int add_timer(struct loop *l, int *fd, u64 ns, bool repeat, enum source s
 	return watch(l->epoll, *fd, source, 0);
 }
 
+/* Written to by the handler; there is one loop at a time. */
+static int signal_event = -1;
+
+/*
+ * The first signal ends the loop, and from then on a signal does what it does by default: whoever
+ * asks for the second time wants it to end at once, even in the middle of a write that hangs.
+ */
+static void on_signal(int number)
+{
+	const u64 one = 1;
+	int err = errno;
+
+	(void)number;
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	if (write(signal_event, &one, sizeof(one)) < 0)
+		_exit(KT_FAILED);
+	errno = err;
+}
+
 static int add_signals(struct loop *l)
 {
-	sigset_t set;
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	l->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	signal_event = l->signals;
+	if (l->signals < 0 || sigaction(SIGINT, &action, NULL) || sigaction(SIGTERM, &action, NULL))
+		return -errno;
 	return watch(l->epoll, l->signals, SOURCE_SIGNAL, 0);
 }
 
-/* From now on a signal does what it does by default: the user asks for the second time. */
 static void release_signals(struct loop *l)
 {
-	sigset_t set;
-
 	if (l->signals < 0)
 		return;
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	close(l->signals);
 	l->signals = -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* ---- VMs ---- */
+
+static void on_dead_slot(void *ctx, u32 slot)
+{
+	struct loop *l = ctx;
+	const struct kt_vcpu *v = kt_session_vcpu(l->session, slot);
+
+	if (!v->muted && l->ops->gone)
+		l->ops->gone(l->ctx, slot, v);
+}
 
 /* Its numbers are kept by the command; its slots, and their histograms, are free again. */
 static void process_gone(struct loop *l, u32 pid)
@@ -128,8 +151,7 @@ static void process_gone(struct loop *l, u32 pid)
 
 		if (!v->vcpu || v->tgid != pid)
 			continue;
-		if (!v->muted && l->ops->gone)
-			l->ops->gone(l->ctx, slot, v);
+		on_dead_slot(l, slot);
 		kt_session_release(l->session, slot);
 	}
 }
@@ -195,6 +217,7 @@ static void on_notice(void *ctx, const struct kt_head *head, u32 size)
 	if (vm_unwanted(l, head->tgid))
 		kt_session_mute(l->session, notice->slot);
 	watch_process(l, head->tgid);
+	kt_session_collect(l->session, on_dead_slot, l);
 }
 
 /* ---- records ---- */
@@ -261,16 +284,10 @@ static int open_rings(struct loop *l)
 
 static void handle(struct loop *l, const struct epoll_event *event)
 {
-	struct signalfd_siginfo signal;
 	u64 expirations;
 
 	switch ((enum source)(u32)event->data.u64) {
 	case SOURCE_SIGNAL:
-		/* Taken off the queue, or it would kill as soon as it is unblocked. */
-		while (read(l->signals, &signal, sizeof(signal)) > 0)
-			;
-		l->stop = true;
-		break;
 	case SOURCE_DURATION:
 		l->stop = true;
 		break;

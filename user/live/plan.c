@@ -12,8 +12,9 @@
 
 /*
  * Classic programs on kvm_exit come before everything else: their record makes VMX read RIP and
- * qualification into its cache, where the programs behind find them. Programs that consume
- * (kvm_inj_exception) come before those that feed them, so that none runs on half the facts.
+ * qualification into its cache, where the programs behind find them. What feeds others comes before
+ * what consumes (kvm_inj_exception last): they are detached the other way round, so that a consumer
+ * never runs on half the facts.
  */
 const struct kt_probe kt_probes[] = {
 	{ "kt_exit_note", "kvm_exit", KT_PROBE_TP, EXCEPTIONS, true, KT_LAYOUT_EXIT },
@@ -23,15 +24,13 @@ const struct kt_probe kt_probes[] = {
 	{ "kt_fault_exit", "kvm_exit", KT_PROBE_BTF, FAULTS | REGIONS, false, -1 },
 	{ "kt_fault", "kvm_page_fault", KT_PROBE_TP, FAULTS, false, KT_LAYOUT_PAGE_FAULT },
 	{ "kt_fault_region", "kvm_page_fault", KT_PROBE_BTF, REGIONS, false, -1 },
-	{ "kt_entry_bind", "kvm_entry", KT_PROBE_BTF, EXCEPTIONS, false, -1 },
 	{ "kt_msr", "kvm_msr", KT_PROBE_BTF, EXCEPTIONS, true, -1 },
 	{ "kt_cr", "kvm_cr", KT_PROBE_BTF, EXCEPTIONS, true, -1 },
 	{ "kt_emulate", "kvm_emulate_insn", KT_PROBE_TP, EXCEPTIONS, true, KT_LAYOUT_EMULATE_INSN },
 	{ "kt_async_pf", "kvm_async_pf_not_present", KT_PROBE_BTF, EXCEPTIONS, true, -1 },
 	{ "kt_inject", "kvm_inj_exception", KT_PROBE_BTF, EXCEPTIONS, false, -1 },
-	{ "kt_thread_end", "sched_process_exit", KT_PROBE_BTF,
-	  EXITS | EXCEPTIONS | FAULTS | REGIONS, false, -1 },
-	{ "kt_list_vcpus", NULL, KT_PROBE_ITER, VCPUS, false, -1 },
+	{ "kt_list_vcpus", NULL, KT_PROBE_ITER, EXITS | EXCEPTIONS | FAULTS | REGIONS | VCPUS,
+	  false, -1 },
 };
 const size_t kt_probe_count = KT_ARRAY_SIZE(kt_probes);
 
@@ -71,6 +70,12 @@ static enum kt_status check_host(const struct kt_caps *caps, enum kt_view view,
 			plan, KT_UNSUPPORTED,
 			"this kernel is locked down (confidentiality), which forbids BPF to read "
 			"kernel memory: boot with lockdown=integrity or without lockdown");
+	if (!caps->init_pid_ns)
+		return refuse(
+			plan, KT_UNSUPPORTED,
+			"this is a PID namespace of its own, where the processes that run VMs have "
+			"other numbers than in the kernel: run it on the host, or in a container "
+			"started with --pid=host");
 	if (!caps->kvm)
 		return refuse(
 			plan, KT_UNSUPPORTED,
@@ -105,7 +110,7 @@ static enum kt_status check_host(const struct kt_caps *caps, enum kt_view view,
 static enum kt_status lacks_layout(const struct kt_caps *caps, const struct kt_probe *probe,
 				   struct kt_plan *plan)
 {
-	if (caps->tracefs == -EACCES)
+	if (caps->tracefs == -EACCES || caps->tracefs_denied)
 		return refuse(
 			plan, KT_DENIED,
 			"no permission to read the trace file system (/sys/kernel/tracing): run it "

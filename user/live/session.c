@@ -71,7 +71,6 @@ static void size_maps(struct kt_session *s)
 	} maps[] = {
 		{ skel->maps.vcpus, p->uses_slots, slots },
 		{ skel->maps.vcpu_slots, p->uses_slots, 4 * slots },
-		{ skel->maps.thread_slots, p->uses_slots, 4 * slots },
 		{ skel->maps.free_slots, p->uses_slots, slots },
 		{ skel->maps.notices, p->uses_slots, round_up_pow2(slots * 64 * 2) },
 		{ skel->maps.rings, p->uses_rings, cpus },
@@ -226,6 +225,7 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 	if (!opts->vcpu_capacity && s->slots < MIN_VCPUS)
 		s->slots = MIN_VCPUS;
 	s->slots++; /* slot 0 stands for none */
+	s->collect_at = s->slots / 2;
 	s->skel->rodata->cfg = opts->cfg;
 	for (u32 i = 0; i < KT_BUCKET_TABLE; i++)
 		s->skel->rodata->cfg.buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
@@ -306,7 +306,9 @@ enum kt_status kt_session_attach(struct kt_session *s)
 
 void kt_session_detach(struct kt_session *s)
 {
-	for (size_t i = 0; s->links && i < kt_probe_count; i++) {
+	if (s->skel && s->skel->data)
+		__atomic_store_n(&s->skel->data->control.stopping, 1, __ATOMIC_SEQ_CST);
+	for (size_t i = kt_probe_count; s->links && i-- > 0;) {
 		bpf_link__destroy(s->links[i]);
 		s->links[i] = NULL;
 	}

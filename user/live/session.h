@@ -48,8 +48,14 @@ u32 kt_session_slots(const struct kt_session *s);
 const struct kt_vcpu *kt_session_vcpu(const struct kt_session *s, u32 slot);
 /* The programs leave this vCPU alone from now on. */
 void kt_session_mute(struct kt_session *s, u32 slot);
-/* Gives the slot back, and its histograms. Only for vCPUs whose process has gone. */
+/* Gives the slot back, and its histograms. Only for vCPUs that have gone. */
 void kt_session_release(struct kt_session *s, u32 slot);
+/*
+ * When few slots are left: calls gone for each whose vCPU no longer exists although its process may,
+ * and releases it. Cheap when there are many left.
+ */
+typedef void (*kt_slot_fn)(void *ctx, u32 slot);
+void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx);
 
 /* exits: every histogram in use. Returns 0 or a negative errno. */
 typedef void (*kt_cell_fn)(void *ctx, u32 number, const struct kt_cell *cell);
@@ -68,7 +74,7 @@ int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx);
 /* The fault this vCPU is in the middle of. False: none. */
 bool kt_session_pending_fault(struct kt_session *s, u32 slot, struct kt_pending_fault *fault);
 
-/* vms: every vCPU there is, by the task_file iterator. Returns 0 or a negative errno. */
+/* Every vCPU there is, by the task_file iterator. Returns 0 or a negative errno. */
 typedef void (*kt_vcpu_found_fn)(void *ctx, const struct kt_vcpu_found *found);
 int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx);
 

@@ -116,8 +116,7 @@ void kt_session_release(struct kt_session *s, u32 slot)
 			     bpf_map__value_size(s->skel->maps.last_exits));
 	if (s->plan.uses_pending)
 		zero_element(s->skel->maps.pending_faults, slot, sizeof(struct kt_pending_fault));
-	if (vcpu != KT_VCPU_GONE &&
-	    !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
+	if (!bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
 	    holder == slot)
 		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu);
 	memset(v, 0, sizeof(*v));
@@ -302,6 +301,67 @@ int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx)
 	return n < 0 ? -EIO : 0;
 }
 
+struct alive {
+	u64 *vcpus;
+	size_t count;
+};
+
+static void add_alive(void *ctx, const struct kt_vcpu_found *found)
+{
+	struct alive *alive = ctx;
+
+	if (!(alive->count & (alive->count - 1)))
+		alive->vcpus = kt_realloc(alive->vcpus, (alive->count ? 2 * alive->count : 1) *
+								sizeof(*alive->vcpus));
+	alive->vcpus[alive->count++] = found->vcpu;
+}
+
+static int by_address(const void *left, const void *right)
+{
+	const u64 *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* A vCPU lives on in the slot that its address leads to; older slots of the address are history. */
+static bool is_alive(struct kt_session *s, const struct alive *alive, u32 slot)
+{
+	u64 vcpu = s->vcpus[slot].vcpu;
+	u32 holder = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder);
+	return holder == slot && alive->count &&
+	       bsearch(&vcpu, alive->vcpus, alive->count, sizeof(vcpu), by_address);
+}
+
+void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx)
+{
+	const struct kt_counters *c = kt_session_counters(s);
+	struct alive alive = {};
+	u32 *seen;
+
+	if (c->slots_taken < s->collect_at)
+		return;
+	/* Which slots are in use must be known before who is alive: a younger one is spared. */
+	seen = kt_alloc(s->slots * sizeof(*seen));
+	for (u32 slot = 1; slot < s->slots; slot++)
+		seen[slot] = s->vcpus[slot].vcpu != 0;
+	if (!kt_session_each_vcpu(s, add_alive, &alive)) {
+		if (alive.count)
+			qsort(alive.vcpus, alive.count, sizeof(*alive.vcpus), by_address);
+		for (u32 slot = 1; slot < s->slots; slot++) {
+			if (!seen[slot] || is_alive(s, &alive, slot))
+				continue;
+			gone(ctx, slot);
+			kt_session_release(s, slot);
+		}
+	}
+	/* Next time when half of what is free now has been taken. */
+	s->collect_at = (c->slots_taken + s->slots) / 2;
+	free(seen);
+	free(alive.vcpus);
+}
+
 /* ---- what it costs ---- */
 
 static u64 map_bytes(int fd)
@@ -338,6 +398,6 @@ void kt_session_describe(const struct kt_session *s)
 		bytes += map_bytes(s->chunks[i]);
 	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
 		bytes += map_bytes(s->rings[cpu]);
-	kt_info("%llu KiB of kernel memory in maps; room for %u vCPUs", bytes / 1024,
+	kt_info("at most %llu KiB of kernel memory in maps; room for %u vCPUs", bytes / 1024,
 		s->slots ? s->slots - 1 : 0);
 }

@@ -15,6 +15,7 @@ struct kt_session {
 	struct kvmtrace_bpf *skel;
 	struct bpf_link **links; /* by index in kt_probes */
 	u32 slots;		 /* entries of vcpus, slot 0 included */
+	u64 collect_at;		 /* slots taken when it is worth looking for dead ones */
 	struct kt_vcpu *vcpus;	 /* mapped */
 	const u64 *cpu_lost;	 /* mapped */
 	int *rings;		 /* by CPU */

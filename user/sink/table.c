@@ -138,11 +138,13 @@ void kt_table_print(const struct kt_table *t, struct kt_out *out)
 	struct kt_str text = {};
 
 	choose_widths(t, kt_out_width(out), widths);
-	if (kt_out_is_tty(out))
+	if (kt_out_colour(out))
 		kt_str_add(&text, "\033[1m");
 	add_line(t, widths, NULL, &text);
-	if (kt_out_is_tty(out))
-		kt_str_add(&text, "\033[0m");
+	if (kt_out_colour(out)) {
+		text.len--;
+		kt_str_add(&text, "\033[0m\n");
+	}
 	for (size_t i = 0; i + t->count <= t->cell_count; i += t->count)
 		add_line(t, widths, t->cells + i, &text);
 	kt_out_write(out, text.data, text.len);

@@ -38,6 +38,15 @@ struct kvm {
 	s32 userspace_pid;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+	struct hlist_node **pprev;
+};
+
+struct preempt_notifier {
+	struct hlist_node link;
+};
+
 struct kvm_queued_exception {
 	bool pending;
 	bool injected;
@@ -57,11 +66,13 @@ struct kvm_vcpu_arch {
 };
 
 struct kvm_vcpu_stat {
+	u64 exits;
 	u64 guest_mode;
 };
 
 struct kvm_vcpu {
 	struct kvm *kvm;
+	struct preempt_notifier preempt_notifier;
 	s32 vcpu_id;
 	struct pid *pid;
 	struct kvm_vcpu_arch arch;
@@ -95,22 +106,16 @@ struct vcpu_vmx {
 	union vmx_exit_reason exit_reason;
 };
 
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct task_struct {
+	struct hlist_head preempt_notifiers;
 	s32 pid;
 	s32 tgid;
 	struct task_struct *group_leader;
-	struct pid *thread_pid;
 	char comm[16];
-	struct files_struct *files;
-};
-
-struct files_struct {
-	struct fdtable *fdt;
-};
-
-struct fdtable {
-	u32 max_fds;
-	struct file **fd;
 };
 
 struct path {
@@ -169,7 +174,6 @@ struct bpf_iter_meta {
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
-	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,

@@ -30,14 +30,13 @@ struct {
 	__type(value, u32);
 } free_slots SEC(".maps");
 
-/* Notices to user space: a new vCPU, histograms running short. */
+/* Notices to user space: a new vCPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } notices SEC(".maps");
 
-/* Also called by the programs that hand out histograms. */
-__hidden int kt_notify(u32 kind, u32 slot)
+static __noinline int notify(u32 slot)
 {
 	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
 	struct kt_notice *notice;
@@ -50,7 +49,7 @@ __hidden int kt_notify(u32 kind, u32 slot)
 		return 0;
 	}
 	notice->head.ts = bpf_ktime_get_ns();
-	notice->head.kind = kind;
+	notice->head.kind = KT_KIND_VCPU;
 	notice->head.cpu = bpf_get_smp_processor_id();
 	notice->head.tgid = v->tgid;
 	notice->head.tid = v->tid;
@@ -89,7 +88,7 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id)
 	v->vcpu = vcpu;
 	bpf_map_update_elem(&vcpu_slots, &vcpu, &slot, BPF_ANY);
 	/* Also of those filtered out: user space must learn when their process ends. */
-	kt_notify(KT_KIND_VCPU, slot);
+	notify(slot);
 	return slot;
 }
 

@@ -7,45 +7,36 @@
  */
 #include "vendor.bpf.h"
 
-int kt_notify(u32 kind, u32 slot);
-
-struct cell_chunk {
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, KT_CELLS_PER_CHUNK);
-	/* Sizes, not types: clang leaves a type that only an inner map names undefined in BTF. */
-	__uint(key_size, sizeof(u32));
-	__uint(value_size, sizeof(struct kt_cell));
-};
-
-/* Histograms: the first chunk, and those that user space adds as vCPUs and reasons appear. */
-struct cell_chunk first_cells SEC(".maps");
+	__uint(max_entries, KT_CELLS);
+	__type(key, u32);
+	__type(value, struct kt_cell);
+} cells SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, KT_CELL_CHUNKS);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KT_MORE_CELLS);
 	__type(key, u32);
-	__array(values, struct cell_chunk);
+	__type(value, struct kt_cell);
 } more_cells SEC(".maps");
 
-/* Numbers of histograms nobody uses; never KT_NO_CELL. */
+/* Numbers of histograms in the array that nobody uses; never KT_NO_CELL. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, KT_CELLS_PER_CHUNK *KT_CELL_CHUNKS);
+	__uint(max_entries, KT_CELLS);
 	__type(value, u32);
 } free_cells SEC(".maps");
 
+/* What a histogram in the hash table starts from: too large for the stack. */
+static const struct kt_cell no_exits = {};
+
 static __always_inline struct kt_cell *cell_at(u32 number)
 {
-	u32 chunk, index;
-	void *cells;
-
-	if (number < KT_CELLS_PER_CHUNK)
-		return bpf_map_lookup_elem(&first_cells, &number);
-	barrier_var(number); /* or clang computes the following ahead, for nothing */
-	chunk = number / KT_CELLS_PER_CHUNK;
-	index = number % KT_CELLS_PER_CHUNK;
-	cells = bpf_map_lookup_elem(&more_cells, &chunk);
-	return cells ? bpf_map_lookup_elem(cells, &index) : NULL;
+	if (number < KT_CELLS)
+		return bpf_map_lookup_elem(&cells, &number);
+	return bpf_map_lookup_elem(&more_cells, &number);
 }
 
 /* Place of an odd code in the vCPU's list, taking a new one if need be; KT_REASONS: list full. */
@@ -106,21 +97,20 @@ static __noinline u32 new_cell(u32 slot, u32 index)
 	if (!v || index >= KT_REASONS)
 		return KT_NO_CELL;
 	if (bpf_map_pop_elem(&free_cells, &number)) {
+		number = KT_CELLS + slot * KT_REASONS + index;
+		bpf_map_update_elem(&more_cells, &number, &no_exits, BPF_NOEXIST);
+	}
+	cell = cell_at(number);
+	if (!cell) {
 		v->exits_without_cell++;
 		kt_count(exits_without_cell);
 		return KT_NO_CELL;
 	}
-	cell = cell_at(number);
-	if (!cell)
-		return KT_NO_CELL;
 	cell->index = index;
 	cell->code = v->exit_code;
 	cell->isa = v->isa;
 	cell->slot = slot;
 	v->cells[index] = number;
-	kt_count(cells_taken);
-	if (counters.cells_taken >= control.cells_limit)
-		kt_notify(KT_KIND_CELLS, slot);
 	return number;
 }
 

@@ -4,12 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "lib/log.h"
-#include "lib/out.h"
 #include "lib/str.h"
-
-#ifndef KVMTRACE_VERSION
-#error "the Makefile passes KVMTRACE_VERSION"
-#endif
 
 static const struct kt_cmd *const commands[] = {
 	&kt_cmd_exits,
@@ -17,14 +12,6 @@ static const struct kt_cmd *const commands[] = {
 	&kt_cmd_faults,
 	&kt_cmd_vms,
 };
-
-static enum kt_status print(const struct kt_str *text)
-{
-	struct kt_out *out = kt_out_open(NULL);
-
-	kt_out_write(out, text->data, text->len);
-	return kt_out_close(out);
-}
 
 static enum kt_status print_help(void)
 {
@@ -54,18 +41,7 @@ static enum kt_status print_help(void)
 		"\n"
 		"exit status: 0 done, 1 failed, 2 usage, 3 kernel or host lacks what is needed,\n"
 		"4 no permission, 5 events lost under --strict\n");
-	status = print(&text);
-	kt_str_free(&text);
-	return status;
-}
-
-static enum kt_status print_version(void)
-{
-	struct kt_str text = {};
-	enum kt_status status;
-
-	kt_str_add(&text, "kvmtrace " KVMTRACE_VERSION "\n");
-	status = print(&text);
+	status = kt_cmd_print(&text);
 	kt_str_free(&text);
 	return status;
 }
@@ -103,7 +79,7 @@ int main(int argc, char **argv)
 	    (strcmp(argv[1], "help") == 0 && argc == 2))
 		return print_help();
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-		return print_version();
+		return kt_cmd_print_version();
 	cmd = find(argv[1]);
 	return cmd ? cmd->run(argc - 1, argv + 1) : no_such_command(argv[1]);
 }

@@ -50,7 +50,6 @@ struct kt_counters {
 	u64 exits_without_cell;	     /* exits for which no histogram was free */
 	u64 faults_without_vcpu_slot;
 	u64 faults_without_region; /* the table of regions was full */
-	u64 cells_taken;	   /* histograms ever taken from the pool */
 	u64 slots_taken;
 	u64 reinjected_hidden;
 	u64 notices_lost;    /* the control ring was full */
@@ -59,9 +58,8 @@ struct kt_counters {
 
 /* What user space changes while the programs run, in .data. */
 struct kt_control {
-	u32 epoch;	 /* which interval this is: minima and maxima are kept per interval */
-	u32 stopping;	 /* programs are about to be detached, one after the other */
-	u64 cells_limit; /* send a notice when cells_taken reaches this */
+	u32 epoch;    /* which interval this is: minima and maxima are kept per interval */
+	u32 stopping; /* programs are about to be detached, one after the other */
 };
 
 #endif

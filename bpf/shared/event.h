@@ -61,10 +61,14 @@ struct kt_cell {
 	u64 buckets[KT_EXIT_BUCKETS];
 };
 
-/* The first KT_CELLS_PER_CHUNK cells are a map of their own, found without a detour. */
-#define KT_CELLS_PER_CHUNK 1024
-#define KT_CELL_CHUNKS	   128
-#define KT_NO_CELL	   0u /* cell numbers start at 1 */
+/*
+ * Histograms 1 .. KT_CELLS-1 lie in an array, handed out from a queue. When they are used up, the
+ * kernel makes one at a time in a hash table, under the number KT_CELLS + slot * KT_REASONS + index:
+ * dearer to find, but memory is taken only as it is needed.
+ */
+#define KT_CELLS      1024
+#define KT_MORE_CELLS 131072
+#define KT_NO_CELL    0u
 
 /* ---- faults --hist ---- */
 
@@ -100,8 +104,7 @@ struct kt_pending_fault {
 enum kt_kind {
 	KT_KIND_EXCEPTION = 1,
 	KT_KIND_FAULT,
-	KT_KIND_VCPU,  /* notice: a vCPU was met for the first time */
-	KT_KIND_CELLS, /* notice: histograms run short */
+	KT_KIND_VCPU, /* notice: a vCPU was met for the first time */
 };
 
 struct kt_head {

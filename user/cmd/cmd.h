@@ -29,4 +29,8 @@ struct kt_cmd_help {
 bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **argv,
 		  enum kt_status *status);
 
+/* To standard output. Returns what to exit with. */
+enum kt_status kt_cmd_print(const struct kt_str *text);
+enum kt_status kt_cmd_print_version(void);
+
 #endif

@@ -141,7 +141,7 @@ const struct kt_opt kt_opts_output[KT_OPTS_OUTPUT_COUNT] = {
 	{ "output", 'o', KT_OPT_STRING, AT(output), "FILE", "write to FILE, not to standard output",
 	  0, 0, NULL },
 	{ "duration", 'd', KT_OPT_DURATION, AT(duration_ns), "SEC",
-	  "stop after SEC seconds (also 500ms, 2m); otherwise Ctrl-C stops", 1, 0, NULL },
+	  "stop after SEC seconds (also 500ms, 2m); otherwise Ctrl-C stops", 1000000, 0, NULL },
 };
 
 const struct kt_opt kt_opts_rings[KT_OPTS_RINGS_COUNT] = {
@@ -159,6 +159,7 @@ const struct kt_opt kt_opts_general[KT_OPTS_GENERAL_COUNT] = {
 	  1048576, NULL },
 	{ "verbose", 'v', KT_OPT_COUNT, AT(verbose), NULL,
 	  "say what is loaded and why; -vv: libbpf's messages too", 0, 0, NULL },
+	{ "version", 0, KT_OPT_FLAG, AT(version), NULL, "print the version", 0, 0, NULL },
 	{ "help", 'h', KT_OPT_FLAG, AT(help), NULL, "this text", 0, 0, NULL },
 };
 
@@ -172,8 +173,44 @@ const struct kt_opt kt_opts_plain_output[KT_OPTS_PLAIN_OUTPUT_COUNT] = {
 
 const struct kt_opt kt_opts_plain_general[KT_OPTS_PLAIN_GENERAL_COUNT] = {
 	{ "verbose", 'v', KT_OPT_COUNT, AT(verbose), NULL, "say what is done and why", 0, 0, NULL },
+	{ "version", 0, KT_OPT_FLAG, AT(version), NULL, "print the version", 0, 0, NULL },
 	{ "help", 'h', KT_OPT_FLAG, AT(help), NULL, "this text", 0, 0, NULL },
 };
+
+enum kt_status kt_cmd_print(const struct kt_str *text)
+{
+	struct kt_out *out = kt_out_open(NULL);
+
+	if (!out)
+		return KT_FAILED;
+	kt_out_write(out, text->data, text->len);
+	return kt_out_close(out);
+}
+
+enum kt_status kt_cmd_print_version(void)
+{
+	struct kt_str text = {};
+	enum kt_status status;
+
+	kt_str_add(&text, "kvmtrace " KVMTRACE_VERSION "\n");
+	status = kt_cmd_print(&text);
+	kt_str_free(&text);
+	return status;
+}
+
+static enum kt_status print_help(const struct kt_cmd_help *help)
+{
+	struct kt_str text = {};
+	enum kt_status status;
+
+	kt_str_addf(&text, "usage: %s\n\n%s\n", help->usage, help->text);
+	kt_opt_help(help->groups, &text);
+	if (help->examples)
+		kt_str_addf(&text, "\nexamples:\n%s", help->examples);
+	status = kt_cmd_print(&text);
+	kt_str_free(&text);
+	return status;
+}
 
 bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **argv,
 		  enum kt_status *status)
@@ -187,14 +224,9 @@ bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **a
 		kt_err("%s: %s (see 'kvmtrace %s --help')", argv[0], text.data, argv[0]);
 		*status = KT_USAGE;
 	} else if (c->help) {
-		struct kt_out *out = kt_out_open(NULL);
-
-		kt_str_addf(&text, "usage: %s\n\n%s\n", help->usage, help->text);
-		kt_opt_help(help->groups, &text);
-		if (help->examples)
-			kt_str_addf(&text, "\nexamples:\n%s", help->examples);
-		kt_out_write(out, text.data, text.len);
-		*status = kt_out_close(out);
+		*status = print_help(help);
+	} else if (c->version) {
+		*status = kt_cmd_print_version();
 	} else if (positional) {
 		kt_str_add_safe(&text, argv[1]);
 		kt_err("%s: '%s' is no option, and this command takes nothing else (see 'kvmtrace %s "
@@ -204,7 +236,7 @@ bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **a
 	}
 	kt_str_free(&text);
 	kt_log_set_verbosity(c->verbose);
-	return *status == KT_OK && !c->help;
+	return *status == KT_OK && !c->help && !c->version;
 }
 
 /* Leaves in *tgid the process that --pid means: a thread of it will do. KT_NO_PID without --pid. */

@@ -25,7 +25,7 @@ struct kt_common {
 	bool wait;
 	u32 max_vcpus;
 	u32 ring_kib;
-	bool help;
+	bool help, version;
 };
 
 void kt_common_init(struct kt_common *c);
@@ -42,10 +42,10 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 #define KT_OPTS_REASON_COUNT	    1
 #define KT_OPTS_VECTOR_COUNT	    1
 #define KT_OPTS_OUTPUT_COUNT	    3
-#define KT_OPTS_GENERAL_COUNT	    5
+#define KT_OPTS_GENERAL_COUNT	    6
 #define KT_OPTS_RINGS_COUNT	    1
 #define KT_OPTS_PLAIN_OUTPUT_COUNT  2
-#define KT_OPTS_PLAIN_GENERAL_COUNT 2
+#define KT_OPTS_PLAIN_GENERAL_COUNT 3
 
 /* A command while it runs: what all of them need. */
 struct kt_run {

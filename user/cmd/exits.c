@@ -25,9 +25,8 @@ struct exits {
 	const struct exits_opts *opts;
 	struct kt_run run;
 	struct kt_exit_agg agg; /* of this interval */
-	/* By histogram number: what was reported so far, NULL: nothing. */
-	struct kt_exit_stats **before;
-	u32 before_count;
+	/* By slot, then by index of the reason: what was reported so far, NULL: nothing. */
+	struct kt_exit_stats ***before;
 	u32 epoch; /* the interval whose minima and maxima are read */
 	u64 began; /* CLOCK_MONOTONIC ns, of the interval */
 	u64 run_began;
@@ -110,23 +109,20 @@ static struct kt_exit_key key_of(const struct exits *x, const struct kt_vcpu *v,
 	return kt_exit_key_cut(key, x->opts->by);
 }
 
-static struct kt_exit_stats **before_of(struct exits *x, u32 number)
+static struct kt_exit_stats **before_of(struct exits *x, const struct kt_cell *cell)
 {
-	if (number >= x->before_count) {
-		u32 count = (number / KT_CELLS_PER_CHUNK + 1) * KT_CELLS_PER_CHUNK;
+	struct kt_exit_stats ***of_vcpu = &x->before[cell->slot];
 
-		x->before = kt_realloc(x->before, count * sizeof(*x->before));
-		memset(x->before + x->before_count, 0,
-		       (count - x->before_count) * sizeof(*x->before));
-		x->before_count = count;
-	}
-	return &x->before[number];
+	if (!*of_vcpu)
+		*of_vcpu = kt_alloc(KT_REASONS * sizeof(**of_vcpu));
+	return &(*of_vcpu)[cell->index % KT_REASONS];
 }
 
 /* Leaves in *stats what came since the last time, and remembers all as reported. */
-static void since_last_time(struct exits *x, u32 number, struct kt_exit_stats *stats)
+static void since_last_time(struct exits *x, const struct kt_cell *cell,
+			    struct kt_exit_stats *stats)
 {
-	struct kt_exit_stats **before = before_of(x, number), now = *stats;
+	struct kt_exit_stats **before = before_of(x, cell), now = *stats;
 
 	if (*before)
 		kt_exit_stats_sub(stats, *before);
@@ -135,13 +131,21 @@ static void since_last_time(struct exits *x, u32 number, struct kt_exit_stats *s
 	**before = now;
 }
 
+static void forget_vcpu(struct exits *x, u32 slot)
+{
+	for (u32 i = 0; x->before[slot] && i < KT_REASONS; i++)
+		free(x->before[slot][i]);
+	free(x->before[slot]);
+	x->before[slot] = NULL;
+}
+
 static bool wanted(const struct exits *x, const struct kt_vcpu *v)
 {
 	return v->vcpu && !v->muted &&
 	       !kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid));
 }
 
-static void add_cell(void *ctx, u32 number, const struct kt_cell *cell)
+static void add_cell(void *ctx, const struct kt_cell *cell)
 {
 	struct exits *x = ctx;
 	const struct kt_vcpu *v = kt_session_vcpu(x->run.session, cell->slot);
@@ -151,7 +155,7 @@ static void add_cell(void *ctx, u32 number, const struct kt_cell *cell)
 	if (!wanted(x, v))
 		return;
 	kt_exit_stats_from_cell(&stats, cell, x->epoch);
-	since_last_time(x, number, &stats);
+	since_last_time(x, cell, &stats);
 	if (!stats.count)
 		return;
 	x->exits += stats.count;
@@ -189,22 +193,14 @@ static void collect(struct exits *x, bool final)
 		add_unfinished(x, kt_session_vcpu(x->run.session, slot));
 }
 
-/* The histograms are about to be used for others: what they hold is kept in x->agg. */
-static void keep_cell(void *ctx, u32 number, const struct kt_cell *cell)
-{
-	struct exits *x = ctx;
-
-	add_cell(x, number, cell);
-	free(*before_of(x, number));
-	*before_of(x, number) = NULL;
-}
-
+/* The slot and its histograms are about to be another's: what they hold is kept in x->agg. */
 static void on_gone(void *ctx, u32 slot, const struct kt_vcpu *v)
 {
 	struct exits *x = ctx;
 
 	x->epoch = kt_session_epoch(x->run.session);
-	kt_session_each_cell_of(x->run.session, slot, keep_cell, x);
+	kt_session_each_cell_of(x->run.session, slot, add_cell, x);
+	forget_vcpu(x, slot);
 	add_unfinished(x, v);
 }
 
@@ -533,12 +529,15 @@ static enum kt_status run_exits(int argc, char **argv)
 	struct exits x = { .opts = &opts };
 	enum kt_status status;
 	u64 lost_exits = 0;
+	u32 slots = 0;
 
 	kt_common_init(&opts.common);
 	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
 		return status;
 	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXITS, "exits");
 	if (status == KT_OK) {
+		slots = kt_session_slots(x.run.session);
+		x.before = kt_alloc(slots * sizeof(*x.before));
 		x.began = x.run_began = kt_monotonic_ns();
 		status = kt_run_loop(&x.run, opts.interval_ns, "exits", &ops, &x);
 	}
@@ -548,8 +547,8 @@ static enum kt_status run_exits(int argc, char **argv)
 			kt_run_explain_nothing(&x.run, "exits");
 	}
 	kt_exit_agg_fini(&x.agg);
-	for (u32 i = 0; i < x.before_count; i++)
-		free(x.before[i]);
+	for (u32 slot = 0; slot < slots; slot++)
+		forget_vcpu(&x, slot);
 	free(x.before);
 	return kt_run_close(&x.run, status, lost_exits);
 }

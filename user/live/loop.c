@@ -207,10 +207,6 @@ static void on_notice(void *ctx, const struct kt_head *head, u32 size)
 
 	if (size < sizeof(*notice))
 		return;
-	if (head->kind == KT_KIND_CELLS) {
-		kt_session_grow_cells(l->session);
-		return;
-	}
 	memcpy(comm, notice->comm, KT_COMM_LEN);
 	kt_vm_table_note(l->opts->vms, head->tgid, comm);
 	kt_vm_table_get(l->opts->vms, head->tgid); /* reads /proc while it is still there */

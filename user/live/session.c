@@ -75,9 +75,9 @@ static void size_maps(struct kt_session *s)
 		{ skel->maps.notices, p->uses_slots, round_up_pow2(slots * 64 * 2) },
 		{ skel->maps.rings, p->uses_rings, cpus },
 		{ skel->maps.cpu_lost, p->uses_rings, cpus },
-		{ skel->maps.first_cells, p->uses_cells, KT_CELLS_PER_CHUNK },
-		{ skel->maps.more_cells, p->uses_cells, KT_CELL_CHUNKS },
-		{ skel->maps.free_cells, p->uses_cells, KT_CELLS_PER_CHUNK * KT_CELL_CHUNKS },
+		{ skel->maps.cells, p->uses_cells, KT_CELLS },
+		{ skel->maps.more_cells, p->uses_cells, KT_MORE_CELLS },
+		{ skel->maps.free_cells, p->uses_cells, KT_CELLS },
 		{ skel->maps.last_exits, p->uses_last_exits, slots },
 		{ skel->maps.pending_faults, p->uses_pending, slots },
 		{ skel->maps.regions, p->uses_regions,
@@ -119,12 +119,13 @@ static enum kt_status load(struct kt_session *s)
 	return KT_UNSUPPORTED;
 }
 
-static int fill_slots(struct kt_session *s)
+/* Numbers 1 .. end-1 into a queue of free ones; 0 stands for none. */
+static int fill_queue(struct bpf_map *queue, u32 end)
 {
-	int fd = bpf_map__fd(s->skel->maps.free_slots);
+	int fd = bpf_map__fd(queue);
 
-	for (u32 slot = 1; slot < s->slots; slot++)
-		if (bpf_map_update_elem(fd, NULL, &slot, BPF_ANY))
+	for (u32 number = 1; number < end; number++)
+		if (bpf_map_update_elem(fd, NULL, &number, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -163,7 +164,7 @@ static int fill_maps(struct kt_session *s)
 	if (s->plan.uses_slots) {
 		s->vcpus = map_array(s->skel->maps.vcpus, s->slots * sizeof(*s->vcpus),
 				     PROT_READ | PROT_WRITE);
-		err = s->vcpus ? fill_slots(s) : -ENOMEM;
+		err = s->vcpus ? fill_queue(s->skel->maps.free_slots, s->slots) : -ENOMEM;
 	}
 	if (!err && s->plan.uses_rings) {
 		s->cpu_lost = map_array(s->skel->maps.cpu_lost, s->caps.cpus * sizeof(*s->cpu_lost),
@@ -171,7 +172,7 @@ static int fill_maps(struct kt_session *s)
 		err = s->cpu_lost ? make_rings(s) : -ENOMEM;
 	}
 	if (!err && s->plan.uses_cells)
-		err = kt_cells_add_chunk(s);
+		err = fill_queue(s->skel->maps.free_cells, KT_CELLS);
 	return err;
 }
 
@@ -324,7 +325,6 @@ void kt_session_close(struct kt_session *s)
 		if (s->rings[cpu] >= 0)
 			close(s->rings[cpu]);
 	free(s->rings);
-	kt_cells_fini(s);
 	kvmtrace_bpf__destroy(s->skel);
 	kt_plan_fini(&s->plan);
 	kt_caps_fini(&s->caps);

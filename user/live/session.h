@@ -58,12 +58,10 @@ typedef void (*kt_slot_fn)(void *ctx, u32 slot);
 void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx);
 
 /* exits: every histogram in use. Returns 0 or a negative errno. */
-typedef void (*kt_cell_fn)(void *ctx, u32 number, const struct kt_cell *cell);
+typedef void (*kt_cell_fn)(void *ctx, const struct kt_cell *cell);
 int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx);
 /* Those of one vCPU. */
 void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx);
-/* Adds histograms when few are left; called upon a KT_KIND_CELLS notice. */
-void kt_session_grow_cells(struct kt_session *s);
 /* A new interval begins: minima and maxima start anew. Returns the epoch that ended. */
 u32 kt_session_next_epoch(struct kt_session *s);
 u32 kt_session_epoch(const struct kt_session *s);

@@ -87,16 +87,16 @@ static void release_cells(struct kt_session *s, const struct kt_vcpu *v)
 	struct kt_cell *zeros = kt_alloc(sizeof(*zeros));
 
 	for (size_t i = 0; i < KT_REASONS; i++) {
-		u32 number = v->cells[i], index = number % KT_CELLS_PER_CHUNK;
-		u32 chunk = number / KT_CELLS_PER_CHUNK;
+		u32 number = v->cells[i];
 
-		if (number == KT_NO_CELL || chunk >= s->chunk_count)
-			continue;
-		bpf_map_update_elem(s->chunks[chunk], &index, zeros, BPF_ANY);
-		if (!bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_cells), NULL, &number,
-					 BPF_ANY))
-			__atomic_fetch_sub(&s->skel->bss->counters.cells_taken, 1,
-					   __ATOMIC_RELAXED);
+		if (number >= KT_CELLS) {
+			bpf_map_delete_elem(bpf_map__fd(s->skel->maps.more_cells), &number);
+		} else if (number != KT_NO_CELL) {
+			bpf_map_update_elem(bpf_map__fd(s->skel->maps.cells), &number, zeros,
+					    BPF_ANY);
+			bpf_map_update_elem(bpf_map__fd(s->skel->maps.free_cells), NULL, &number,
+					    BPF_ANY);
+		}
 	}
 	free(zeros);
 }
@@ -126,70 +126,6 @@ void kt_session_release(struct kt_session *s, u32 slot)
 
 /* ---- exits ---- */
 
-static void set_limit(struct kt_session *s)
-{
-	u64 cells = (u64)s->chunk_count * KT_CELLS_PER_CHUNK;
-
-	s->skel->data->control.cells_limit = cells - KT_CELLS_PER_CHUNK / 2;
-}
-
-int kt_cells_add_chunk(struct kt_session *s)
-{
-	int queue = bpf_map__fd(s->skel->maps.free_cells), fd;
-	u32 chunk = s->chunk_count;
-
-	if (chunk >= KT_CELL_CHUNKS)
-		return -ENOSPC;
-	/* The first one came with the object. */
-	fd = chunk ? bpf_map_create(BPF_MAP_TYPE_ARRAY, "kt_cells", sizeof(u32),
-				    sizeof(struct kt_cell), KT_CELLS_PER_CHUNK, NULL)
-		   : dup(bpf_map__fd(s->skel->maps.first_cells));
-	if (fd < 0)
-		return -errno;
-	if (chunk &&
-	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.more_cells), &chunk, &fd, BPF_ANY)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	s->chunks = kt_realloc(s->chunks, (chunk + 1) * sizeof(*s->chunks));
-	s->chunks[chunk] = fd;
-	s->chunk_count++;
-	for (u32 i = 0; i < KT_CELLS_PER_CHUNK; i++) {
-		u32 number = chunk * KT_CELLS_PER_CHUNK + i;
-
-		if (number != KT_NO_CELL && bpf_map_update_elem(queue, NULL, &number, BPF_ANY))
-			return -errno;
-	}
-	set_limit(s);
-	return 0;
-}
-
-void kt_cells_fini(struct kt_session *s)
-{
-	for (u32 i = 0; i < s->chunk_count; i++)
-		close(s->chunks[i]);
-	free(s->chunks);
-}
-
-void kt_session_grow_cells(struct kt_session *s)
-{
-	u64 taken = kt_session_counters(s)->cells_taken;
-	int err = 0;
-
-	while (!err && taken >= s->skel->data->control.cells_limit) {
-		err = kt_cells_add_chunk(s);
-		kt_info("%u histograms in the kernel now", s->chunk_count * KT_CELLS_PER_CHUNK);
-	}
-	if (!err)
-		return;
-	kt_warn("no more histograms can be had (%s): exits for reasons not seen so far will be "
-		"counted as lost",
-		strerror(-err));
-	s->skel->data->control.cells_limit = ~0ull;
-}
-
 u32 kt_session_next_epoch(struct kt_session *s)
 {
 	return __atomic_fetch_add(&s->skel->data->control.epoch, 1, __ATOMIC_SEQ_CST);
@@ -200,39 +136,44 @@ u32 kt_session_epoch(const struct kt_session *s)
 	return s->skel->data->control.epoch;
 }
 
+static int cells_map(const struct kt_session *s, u32 number)
+{
+	return bpf_map__fd(number < KT_CELLS ? s->skel->maps.cells : s->skel->maps.more_cells);
+}
+
 void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx)
 {
 	struct kt_cell *cell = kt_alloc(sizeof(*cell));
 
 	for (size_t i = 0; i < KT_REASONS; i++) {
-		u32 number = s->vcpus[slot].cells[i], index = number % KT_CELLS_PER_CHUNK;
-		u32 chunk = number / KT_CELLS_PER_CHUNK;
+		u32 number = s->vcpus[slot].cells[i];
 
-		if (number != KT_NO_CELL && chunk < s->chunk_count &&
-		    !bpf_map_lookup_elem(s->chunks[chunk], &index, cell) && cell->slot == slot)
-			fn(ctx, number, cell);
+		if (number != KT_NO_CELL &&
+		    !bpf_map_lookup_elem(cells_map(s, number), &number, cell) && cell->slot == slot)
+			fn(ctx, cell);
 	}
 	free(cell);
 }
 
-static int each_in_chunk(const struct kt_session *s, u32 chunk, kt_cell_fn fn, void *ctx)
+/* The array, many at a time. */
+static int each_in_array(struct kt_session *s, kt_cell_fn fn, void *ctx)
 {
-	u32 keys[CELLS_PER_READ], position, count;
 	struct kt_cell *cells = kt_alloc(CELLS_PER_READ * sizeof(*cells));
+	u32 keys[CELLS_PER_READ], position, count;
 	void *in = NULL;
 	int err;
 
 	do {
 		count = CELLS_PER_READ;
-		err = bpf_map_lookup_batch(s->chunks[chunk], in, &position, keys, cells, &count,
-					   NULL);
+		err = bpf_map_lookup_batch(bpf_map__fd(s->skel->maps.cells), in, &position, keys,
+					   cells, &count, NULL);
 		if (err && errno != ENOENT) {
 			err = -errno;
 			break;
 		}
 		for (u32 i = 0; i < count; i++)
 			if (cells[i].slot && cells[i].slot < s->slots)
-				fn(ctx, chunk * KT_CELLS_PER_CHUNK + keys[i], &cells[i]);
+				fn(ctx, &cells[i]);
 		in = &position;
 	} while (!err);
 	free(cells);
@@ -241,10 +182,17 @@ static int each_in_chunk(const struct kt_session *s, u32 chunk, kt_cell_fn fn, v
 
 int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
 {
-	int err = 0;
+	int err = each_in_array(s, fn, ctx), fd = bpf_map__fd(s->skel->maps.more_cells);
+	struct kt_cell *cell = kt_alloc(sizeof(*cell));
+	u32 key, next, *at = NULL;
 
-	for (u32 i = 0; i < s->chunk_count && !err; i++)
-		err = each_in_chunk(s, i, fn, ctx);
+	while (!err && !bpf_map_get_next_key(fd, at, &next)) {
+		if (!bpf_map_lookup_elem(fd, &next, cell) && cell->slot && cell->slot < s->slots)
+			fn(ctx, cell);
+		key = next;
+		at = &key;
+	}
+	free(cell);
 	return err;
 }
 
@@ -391,13 +339,17 @@ void kt_session_describe(const struct kt_session *s)
 				kt_probes[i].event ? kt_probes[i].event : "open files");
 	bpf_object__for_each_map(map, s->skel->obj)
 	{
-		if (bpf_map__fd(map) >= 0)
+		/* Hash tables take memory as they fill; the kernel only tells what they may take. */
+		if (bpf_map__fd(map) >= 0 && bpf_map__type(map) != BPF_MAP_TYPE_HASH)
 			bytes += map_bytes(bpf_map__fd(map));
 	}
-	for (u32 i = 1; i < s->chunk_count; i++)
-		bytes += map_bytes(s->chunks[i]);
 	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
 		bytes += map_bytes(s->rings[cpu]);
-	kt_info("at most %llu KiB of kernel memory in maps; room for %u vCPUs", bytes / 1024,
+	kt_info("%llu KiB of kernel memory in maps, room for %u vCPUs", bytes / 1024,
 		s->slots ? s->slots - 1 : 0);
+	if (s->plan.uses_cells)
+		kt_info("beyond %u pairs of vCPU and reason, %zu bytes more for each", KT_CELLS - 1,
+			sizeof(struct kt_cell));
+	if (s->plan.uses_regions)
+		kt_info("%zu bytes more for each region seen", sizeof(struct kt_region));
 }

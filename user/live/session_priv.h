@@ -19,11 +19,6 @@ struct kt_session {
 	struct kt_vcpu *vcpus;	 /* mapped */
 	const u64 *cpu_lost;	 /* mapped */
 	int *rings;		 /* by CPU */
-	int *chunks;		 /* file descriptors of the arrays of cells */
-	u32 chunk_count;
 };
-
-int kt_cells_add_chunk(struct kt_session *s);
-void kt_cells_fini(struct kt_session *s);
 
 #endif

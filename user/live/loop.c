@@ -317,8 +317,9 @@ static void run(struct loop *l)
 	bool more = false;
 
 	while (!l->stop && !kt_out_error(l->opts->out)) {
-		wait_on(l, l->both, more ? NAP_MS : -1);
-		wait_on(l, l->epoll, l->rings && !more ? NAP_MS : 0);
+		/* Young records left in a ring keep it readable: then only the nap is a wait. */
+		wait_on(l, l->both, more ? 0 : -1);
+		wait_on(l, l->epoll, l->rings ? NAP_MS : 0);
 		if (!l->stop && l->rings)
 			more = drain(l, false);
 		else if (l->ops->idle)

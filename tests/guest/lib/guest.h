@@ -132,6 +132,9 @@ void kt_run(const struct kt_opts *o, struct kt_vm **vms, int count);
 /* Until then the vCPUs' threads stay around, idle. */
 void kt_leave(struct kt_vm **vms, int count);
 
+/* Runs one vCPU to its end in the calling thread. */
+void kt_run_here(struct kt_vcpu *v);
+
 _Noreturn void kt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void kt_unexpected_io(const struct kt_vcpu *v, const struct kt_io *io);
 void kt_sleep_until(const struct timespec *when);

@@ -127,16 +127,10 @@ static bool handle(struct kt_vcpu *v)
 	return false;
 }
 
-static void *vcpu_main(void *arg)
+static void run_to_end(struct kt_vcpu *v)
 {
-	struct kt_vcpu *v = arg;
-	char name[16];
 	bool done = false;
 
-	snprintf(name, sizeof(name), "CPU %d/KVM", v->id);
-	prctl(PR_SET_NAME, name);
-	v->tid = (pid_t)syscall(SYS_gettid);
-	pthread_barrier_wait(&together);
 	while (!done) {
 		if (ioctl(v->fd, KVM_RUN, 0)) {
 			if (errno == EINTR || errno == EAGAIN)
@@ -147,6 +141,25 @@ static void *vcpu_main(void *arg)
 			v->user[v->run->exit_reason]++;
 		done = handle(v);
 	}
+}
+
+void kt_run_here(struct kt_vcpu *v)
+{
+	kt_cpu_reset(v);
+	v->tid = (pid_t)syscall(SYS_gettid);
+	run_to_end(v);
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct kt_vcpu *v = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "CPU %d/KVM", v->id);
+	prctl(PR_SET_NAME, name);
+	v->tid = (pid_t)syscall(SYS_gettid);
+	pthread_barrier_wait(&together);
+	run_to_end(v);
 	pthread_barrier_wait(&together);
 	pthread_barrier_wait(&together);
 	return NULL;

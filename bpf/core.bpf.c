@@ -106,7 +106,10 @@ __hidden u32 kt_slot_of_vcpu(u64 address)
 	if (known) {
 		slot = *known;
 		v = bpf_map_lookup_elem(&vcpus, &slot);
-		/* A vCPU without exits is a new one, unless it has just got its slot. */
+		/*
+		 * A vCPU without exits is a new one, unless it has just got its slot. (Or somebody
+		 * wrote 0 to debugfs kvm/exits: then it goes on in a second slot, which does no harm.)
+		 */
 		if (v && v->vcpu == address && v->vcpu_id == vcpu_id && v->tgid == tgid &&
 		    (!fresh || !v->isa))
 			return slot;

@@ -9,8 +9,8 @@
 struct last_exit {
 	struct kt_exit_info exit;
 	struct kt_exit_detail detail;
-	u32 valid;
-	u32 pad;
+	u32 valid; /* .exit was filled in */
+	u32 used;  /* an exception was already put down to it */
 };
 
 /* By slot. */
@@ -56,6 +56,8 @@ int kt_exit_note(struct kt_raw_kvm_exit *ctx)
 	last->exit.intr_info = ctx->intr_info;
 	last->exit.error_code = ctx->error_code;
 	last->detail.flags = 0;
+	last->detail.async_pf = 0;
+	last->used = 0;
 	last->valid = 1;
 	return 1;
 }
@@ -191,14 +193,20 @@ static __always_inline void add_registers(struct kt_exception *e, struct kvm_vcp
 }
 
 /* What is joined is used up: the next exception without an exit between must not inherit it. */
+static __always_inline void use_up(struct last_exit *last, bool reinjected)
+{
+	last->detail.flags = 0;
+	last->detail.async_pf = 0;
+	if (!reinjected)
+		last->used = 1;
+}
+
 static __always_inline void add_cause(struct kt_exception *e, struct last_exit *last)
 {
 	__builtin_memcpy(&e->exit, &last->exit, sizeof(e->exit));
 	__builtin_memcpy(&e->detail, &last->detail, sizeof(e->detail));
-	if (last->valid)
+	if (last->valid && !last->used)
 		e->flags |= KT_EXC_EXIT;
-	last->detail.flags = 0;
-	last->detail.async_pf = 0;
 }
 
 static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v, u32 slot)
@@ -214,6 +222,16 @@ static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v
 		last->valid = 0;
 	add_registers(e, vcpu, last);
 	add_cause(e, last);
+	use_up(last, e->flags & KT_EXC_REINJECTED);
+}
+
+/* The record found no room: the next exception must not get this one's cause. */
+static __always_inline void lose(u32 slot, bool reinjected)
+{
+	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
+
+	if (last)
+		use_up(last, reinjected);
 }
 
 SEC("?tp_btf/kvm_inj_exception")
@@ -235,8 +253,11 @@ int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, boo
 		return 0;
 	}
 	e = kt_reserve(sizeof(*e), KT_KIND_EXCEPTION, v);
-	if (!e)
+	if (!e) {
+		if (v)
+			lose(slot, reinjected);
 		return 0;
+	}
 	e->rip = 0;
 	e->address = 0;
 	e->error_code = has_error ? error_code : NO_ERROR_CODE;

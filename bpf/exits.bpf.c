@@ -118,8 +118,11 @@ static __always_inline struct kt_cell *cell_of(struct kt_vcpu *v, u32 slot)
 {
 	u32 index = v->exit_index, number;
 
-	if (index >= KT_REASONS)
+	if (index >= KT_REASONS) { /* the list of odd codes is full */
+		v->exits_without_cell++;
+		kt_count(exits_without_cell);
 		return NULL;
+	}
 	number = v->cells[index];
 	if (number == KT_NO_CELL) {
 		number = new_cell(slot, index);

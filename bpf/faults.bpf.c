@@ -50,7 +50,6 @@ static __always_inline void emit(struct kt_pending_fault *f, const struct kt_vcp
 	f->pending = 0;
 	if (!e)
 		return;
-	e->head.ts = f->ts;
 	e->address = f->address;
 	e->error_code = f->error_code;
 	e->rip = f->rip;

@@ -21,8 +21,11 @@ int kt_list_vcpus(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct task_struct *task = ctx->task;
 
-	/* Threads share the files of their group: look at the leader's only. */
-	if (!file || !task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+	if (!file || !task)
+		return 0;
+	/* Threads share the files of their leader, which has none any more when it ended before them. */
+	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) &&
+	    BPF_CORE_READ(task, files) == BPF_CORE_READ(task, group_leader, files))
 		return 0;
 	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
 		return 0;

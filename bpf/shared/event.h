@@ -91,7 +91,7 @@ struct kt_region {
 };
 
 struct kt_pending_fault {
-	u64 ts; /* unset with --hist, as is rip */
+	u64 ts; /* of the fault; unset with --hist, as is rip */
 	u64 address;
 	u64 error_code;
 	u64 rip;

@@ -322,11 +322,15 @@ static void record_region(struct kt_record *r, const struct region *g, u64 now)
 	kt_record_u64(r, "mmio", g->sums.mmio);
 	kt_record_array(r, "hist");
 	for (u32 i = 0; i < KT_REGION_BUCKETS; i++) {
+		u64 high;
+
 		if (!g->sums.buckets[i])
 			continue;
 		kt_record_array(r, NULL);
 		kt_record_u64(r, NULL, kt_hist_low(i, KT_REGION_SUB_BITS));
-		kt_record_u64(r, NULL, kt_hist_high(i, KT_REGION_SUB_BITS));
+		/* The last bucket is open; no fault took longer than all together. */
+		high = kt_hist_high(i, KT_REGION_SUB_BITS);
+		kt_record_u64(r, NULL, high == ~0ull ? g->sums.total_ns + 1 : high);
 		kt_record_u64(r, NULL, g->sums.buckets[i]);
 		kt_record_array_end(r);
 	}

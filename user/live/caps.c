@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <bpf/libbpf.h>
-
 #include "caps.h"
 
 /* PROC_PID_INIT_INO (include/linux/proc_ns.h): the same in every kernel. */
@@ -62,6 +60,9 @@ static void gather_modules(struct kt_caps *caps)
 	if (dir)
 		closedir(dir);
 	caps->btf_vmlinux = exists("/sys/kernel/btf/vmlinux");
+	caps->btf_vendor =
+		caps->btf_vmlinux && (!caps->kvm_is_module || exists("/sys/kernel/btf/kvm_amd") ||
+				      exists("/sys/kernel/btf/kvm_intel"));
 	caps->btf_kvm =
 		caps->btf_vmlinux && (!caps->kvm_is_module || exists("/sys/kernel/btf/kvm"));
 }
@@ -190,12 +191,24 @@ static void gather_layouts(struct kt_caps *caps)
 	}
 }
 
+/* Per-CPU tables go by the CPU's number, and the numbers may have holes: "0-3,8-11" makes 12. */
+static u32 possible_cpus(void)
+{
+	char text[4096];
+	size_t len = read_at(AT_FDCWD, "/sys/devices/system/cpu/possible", text, sizeof(text));
+	u64 last;
+
+	text[strcspn(text, "\n")] = '\0';
+	len = strlen(text);
+	while (len && text[len - 1] >= '0' && text[len - 1] <= '9')
+		len--;
+	return kt_parse_u64(text + len, 0, 0xffff, &last) ? 1 : last + 1;
+}
+
 void kt_caps_gather(struct kt_caps *caps)
 {
-	int cpus = libbpf_num_possible_cpus();
-
 	memset(caps, 0, sizeof(*caps));
-	caps->cpus = cpus > 0 ? cpus : 1;
+	caps->cpus = possible_cpus();
 	gather_modules(caps);
 	gather_permissions(caps);
 	caps->tracefs = open_tracefs();

@@ -21,6 +21,7 @@ struct kt_caps {
 	char vendor_other[32];	   /* a vendor module we don't know, e.g. "kvm_pvm"; else empty */
 	bool btf_vmlinux;	   /* /sys/kernel/btf/vmlinux is there */
 	bool btf_kvm;		   /* types of kvm itself can be found */
+	bool btf_vendor;	   /* and those of the vendor module */
 	bool cap_bpf, cap_perfmon; /* either by name or through CAP_SYS_ADMIN */
 	bool cap_sys_admin;
 	bool lockdown_confidentiality;

@@ -50,6 +50,12 @@ static bool raises_kvm_exit(const struct kt_caps *caps)
 	return caps->vendor_intel || caps->vendor_amd || !caps->vendor_other[0];
 }
 
+/* These read the exit reason from the vendor's structures. */
+static bool needs_reasons(enum kt_view view)
+{
+	return view == KT_VIEW_EXITS || view == KT_VIEW_FAULTS || view == KT_VIEW_REGIONS;
+}
+
 static enum kt_status check_host(const struct kt_caps *caps, enum kt_view view,
 				 struct kt_plan *plan)
 {
@@ -96,7 +102,13 @@ static enum kt_status check_host(const struct kt_caps *caps, enum kt_view view,
 			plan, KT_UNSUPPORTED,
 			"the kvm module has no BTF (/sys/kernel/btf/kvm is missing): kvmtrace "
 			"needs a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y (5.11 or later)");
-	if (view != KT_VIEW_EXCEPTIONS && view != KT_VIEW_VCPUS && !raises_kvm_exit(caps)) {
+	if (needs_reasons(view) && raises_kvm_exit(caps) && !caps->btf_vendor)
+		return refuse(
+			plan, KT_UNSUPPORTED,
+			"the vendor module has no BTF (neither /sys/kernel/btf/kvm_amd nor kvm_intel "
+			"is there), and exit reasons cannot be read without: load the module that came "
+			"with this kernel");
+	if (needs_reasons(view) && !raises_kvm_exit(caps)) {
 		kt_str_addf(
 			&plan->refusal,
 			"this host's KVM (%s) never raises kvm_exit, kvm_entry or kvm_page_fault, so "

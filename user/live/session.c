@@ -114,6 +114,12 @@ static enum kt_status load(struct kt_session *s)
 		       "CAP_PERFMON are held: a security module or a container forbids it");
 		return KT_DENIED;
 	}
+	if (err == -ENOMEM || err == -E2BIG) {
+		kt_err("the kernel has not enough memory for the BPF maps (%s): try smaller --max-vcpus "
+		       "or --buffer",
+		       strerror(-err));
+		return KT_FAILED;
+	}
 	kt_err("this kernel cannot load the BPF programs (%s); -vv shows the details",
 	       strerror(-err));
 	return KT_UNSUPPORTED;

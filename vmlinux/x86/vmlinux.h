@@ -31,6 +31,7 @@ typedef u32 __wsum;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct files_struct;
 struct seq_file;
 
 struct kvm {
@@ -116,6 +117,7 @@ struct task_struct {
 	s32 tgid;
 	struct task_struct *group_leader;
 	char comm[16];
+	struct files_struct *files;
 };
 
 struct path {

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Comparisons, to the event. Each yields what differs, a line each; nothing when all is right."""
+import collections
+
+# The kernel's names for SVM's exits (arch/x86/include/uapi/asm/svm.h, SVM_EXIT_REASONS).
+SVM_WORDS = {
+    "cpuid": 0x72, "io": 0x7b, "msr": 0x7c, "hlt": 0x78, "UD excp": 0x46, "PF excp": 0x4e,
+    "shutdown": 0x7f, "write_cr4": 0x14, "xsetbv": 0x8d, "npf": 0x400, "interrupt": 0x60,
+    "nmi": 0x61, "smi": 0x62, "vintr": 0x64,
+}
+# Without NPT KVM handles the guest's #PF itself, where it handles a nested page fault otherwise.
+SHADOW = {"NPF": "EXCP_PF", "0x400": "0x4e"}
+
+
+def counted(what, got, keys):
+    want, exact = int(keys["count"]), keys["match"] == "exact"
+    if got != want if exact else got < want:
+        yield f"{what}: expected {keys['match']} {want}, got {got}"
+
+
+def lost_nothing(trace):
+    if trace.lost:
+        yield f"lost {trace.summary['lost']}"
+
+
+def sum_exits(records):
+    counts, times = collections.Counter(), collections.Counter()
+    for r in records:
+        key = r["vm"]["pid"], r["vcpu"], r["code"]
+        counts[key] += r["count"]
+        times[key] += r["total_ns"]
+    return counts, times
+
+
+def exits(want, trace, shadow=False):
+    """Counts per process, vCPU and reason; a VM's index is not part of what kvmtrace tells."""
+    mine = [r for r in trace["exits"] if r["vm"]["pid"] in want.pids]
+    counts, times = sum_exits(mine)
+    names = {r["code"]: r["reason"] for r in mine}
+    sums = collections.defaultdict(lambda: collections.Counter())
+    for k in want.of("exits"):
+        code = SHADOW.get(k["code"], k["code"]) if shadow else k["code"]
+        key = int(k["pid"]), int(k["vcpu"]), code
+        sums[key][k["match"]] += int(k["count"])
+        sums[key]["ns"] += int(k.get("min_total_ns", 0))
+        label = SHADOW.get(k["reason"], k["reason"]) if shadow else k["reason"]
+        if names.get(code, label) != label:
+            yield f"code {code} is called {names[code]}, not {label}"
+    for key, s in sums.items():
+        rule = {"count": s["exact"] + s["min"], "match": "min" if "min" in s else "exact"}
+        yield from counted(f"pid {key[0]} vcpu {key[1]} exits {key[2]}", counts[key], rule)
+        if times[key] < s["ns"]:
+            yield f"pid {key[0]} vcpu {key[1]} exits {key[2]}: {times[key]} ns, under {s['ns']}"
+    for key in counts:
+        if key not in sums:
+            yield f"pid {key[0]} vcpu {key[1]}: {counts[key]} unexpected exits {key[2]}"
+
+
+def cause_of(keys, shadow):
+    """What an exception's cause must be: of the fields named here, each and exactly."""
+    cause = dict.fromkeys(("msr", "access", "value", "port", "cr"))
+    cause["exit"], cause["code"] = keys["cause"], keys["code"]
+    if shadow:
+        cause["exit"] = SHADOW.get(cause["exit"], cause["exit"])
+        cause["code"] = SHADOW.get(cause["code"], cause["code"])
+    if "msr" in keys:
+        cause.update(msr=keys["msr"], access=keys["access"], value=keys.get("value"))
+    if "cr" in keys:
+        cause.update(cr=int(keys["cr"]), access=keys["access"])
+        cause.pop("value") if "value" not in keys else cause.update(value=keys["value"])
+    if keys["cause"] == "IOIO":
+        # The exit itself tells of the port; the guest's word is of the memory it accesses.
+        cause.pop("port")
+        cause.pop("access")
+    return cause
+
+
+def exception_key(r):
+    return (r["vm"]["pid"], r["vcpu"], str(r["vector"]), r["error_code"] or "-",
+            r["rip"], r["address"] or "-")
+
+
+def one_exception(r, want, cause):
+    tids = {tid for (pid, _, vcpu), tid in want.vcpus.items()
+            if (pid, vcpu) == (r["vm"]["pid"], r["vcpu"])}
+    if r["tid"] not in tids:
+        yield f"tid {r['tid']}, the vCPU's threads are {tids}"
+    if r["reinjected"] or r["protected"] or r["async_pf_token"]:
+        yield f"flags of an exception are set: {r}"
+    if not r["cause"]:
+        yield f"no cause: {r}"
+        return
+    for name, value in cause.items():
+        if r["cause"][name] != value:
+            yield f"cause.{name} is {r['cause'][name]}, not {value}: {r}"
+
+
+def exceptions(want, trace, shadow=False):
+    mine = [r for r in trace["exception"] if r["vm"]["pid"] in want.pids]
+    got = collections.Counter(exception_key(r) for r in mine)
+    causes, sums = {}, collections.Counter()
+    for k in want.of("exception"):
+        key = (int(k["pid"]), int(k["vcpu"]), k["vector"], k["error"], k["rip"], k["address"])
+        causes[key] = cause_of(k, shadow)
+        sums[key] += int(k["count"])
+    for key, count in sums.items():
+        if got[key] != count:
+            yield f"exception {key}: expected {count}, got {got[key]}"
+    for key, count in got.items():
+        if key not in sums:
+            yield f"exception {key}: {count} unexpected"
+    for r in mine:
+        if exception_key(r) in causes:
+            yield from one_exception(r, want, causes[exception_key(r)])
+
+
+def faults(want, trace, shadow=False):
+    mine = [r for r in trace["fault"] if r["vm"]["pid"] in want.pids]
+    got = collections.Counter()
+    for r in mine:
+        kinds = [a for a in r["access"] if a in ("read", "write", "fetch")]
+        got[r["vm"]["pid"], r["vcpu"], r["address"], ",".join(kinds), r["rip"]] += 1
+        if r["space"] != ("gva" if shadow else "gpa"):
+            yield f"space {r['space']}: {r}"
+        if (r["exit"], r["code"]) != (("EXCP_PF", "0x4e") if shadow else ("NPF", "0x400")):
+            yield f"exit {r['exit']} {r['code']}: {r}"
+        if ("write" in kinds) != bool(int(r["error_code"], 16) & 2):
+            yield f"access {r['access']} does not fit error code {r['error_code']}"
+    for k in want.of("fault"):
+        key = int(k["pid"]), int(k["vcpu"]), k["address"], k["access"], k["rip"]
+        yield from counted(f"fault {key}", got[key], k)
+
+
+def guest(job, name, shadow=False):
+    """All that one guest expects, in the session that saw everything."""
+    want = job.want(name)
+    yield from exits(want, job.trace("exits"), shadow)
+    yield from exceptions(want, job.trace("exceptions"), shadow)
+    yield from faults(want, job.trace("faults"), shadow)
+    if not want.of("exits"):
+        yield "the guest expects nothing"
+
+
+def observers(job):
+    """kvmtrace's totals against perf's and tracefs'."""
+    trace = job.trace("exits")
+    counts = collections.Counter()
+    for r in trace["exits"]:
+        counts[int(r["code"], 16)] += r["count"]
+    words = job.tracefs("kvm_exit")
+    for word, count in words.items():
+        if word not in SVM_WORDS:
+            yield f"tracefs: exit reason {word} is not known to this test"
+        elif counts[SVM_WORDS[word]] != count:
+            yield f"exits {word}: tracefs {count}, kvmtrace {counts[SVM_WORDS[word]]}"
+    total = sum(counts.values())
+    for who, other in (("perf", job.perf()), ("tracefs", sum(words.values())),
+                       ("kvmtrace's summary", trace.summary["exits"])):
+        if other != total or not other:
+            yield f"exits: {who} {other}, kvmtrace {total}"
+    yield from lost_nothing(trace)
+
+
+def injected(job):
+    trace, words = job.trace("exceptions"), job.tracefs("kvm_inj_exception")
+    seen, first, again = len(trace["exception"]), words.get("first", 0), words.get("again", 0)
+    if seen != first or not first or trace.summary["exceptions"] != seen:
+        yield f"exceptions: tracefs {first}, kvmtrace {seen}, its summary {trace.summary}"
+    if any(r["reinjected"] for r in trace["exception"]):
+        yield "reinjected exceptions are shown without --reinjected"
+    if trace.summary["reinjected_hidden"] != again:
+        yield f"reinjected: tracefs {again}, hidden {trace.summary['reinjected_hidden']}"
+    yield from lost_nothing(trace)
+
+
+def page_faults(job):
+    trace, words = job.trace("faults"), job.tracefs("kvm_page_fault")
+    seen = len(trace["fault"])
+    if words != {"all": seen} or trace.summary["faults"] != seen:
+        yield f"faults: tracefs {words}, kvmtrace {seen}, its summary {trace.summary}"
+    yield from lost_nothing(trace)

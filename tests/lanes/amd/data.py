@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a job left: guests' expectations, kvmtrace's JSON, and what other observers counted."""
+import collections
+import json
+import os
+
+
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
+class Want:
+    """The expectations of one guest program (tests/guest/README.md), which may run several VMs."""
+
+    def __init__(self, folder, name):
+        self.name = name
+        self.vcpus, self.expect, self.names = {}, [], {}
+        self.done = 0
+        for line in read(folder, name + ".want").splitlines():
+            word, *rest = line.split(" ")
+            keys = dict(pair.split("=", 1) for pair in rest if "=" in pair)
+            if word == "vm":
+                self.names[int(keys["pid"])] = keys["name"]
+            elif word == "vcpu":
+                self.vcpus[int(keys["pid"]), int(keys["vm"]), int(keys["vcpu"])] = int(keys["tid"])
+            elif word == "expect":
+                self.expect.append((rest[0], keys))
+            elif word == "done":
+                self.done += 1
+        self.pids = set(self.names)
+
+    def of(self, kind):
+        return [keys for word, keys in self.expect if word == kind]
+
+    def total(self, kind, **filters):
+        """Sum of the counts of those lines whose keys have these values."""
+        return sum(int(k["count"]) for k in self.of(kind)
+                   if all(k.get(name) == value for name, value in filters.items()))
+
+
+class Trace:
+    """The JSON lines of one kvmtrace, by type."""
+
+    def __init__(self, folder, name):
+        self.records = [json.loads(line) for line in read(folder, name + ".out").splitlines()]
+        self.by_type = collections.defaultdict(list)
+        for record in self.records:
+            self.by_type[record["type"]].append(record)
+
+    def __getitem__(self, kind):
+        return self.by_type[kind]
+
+    @property
+    def summary(self):
+        (summary,) = self["summary"]
+        if self.records[-1] is not summary:
+            raise ValueError("the summary is not the last record")
+        return summary
+
+    @property
+    def lost(self):
+        return self.summary["lost"]["total"]
+
+
+class Job:
+    """One boot's folder; what is read is kept."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.cache = {}
+
+    def want(self, name):
+        key = "want", name
+        if key not in self.cache:
+            if self.text(name + ".ended").strip() != "0":
+                raise ValueError(f"guest {name}: {self.text(name + '.guest').strip()}")
+            self.cache[key] = Want(self.folder, name)
+            if not self.cache[key].done:
+                raise ValueError(f"guest {name} did not finish")
+        return self.cache[key]
+
+    def trace(self, name):
+        key = "trace", name
+        if key not in self.cache:
+            if self.status(name) != 0:
+                raise ValueError(f"kvmtrace {name}: status {self.status(name)}, "
+                                 f"{self.text(name + '.err').strip()}")
+            self.cache[key] = Trace(self.folder, name)
+        return self.cache[key]
+
+    def text(self, name):
+        return read(self.folder, name)
+
+    def status(self, name):
+        return int(self.text(name + ".status"))
+
+    def perf(self):
+        for line in self.text("perf.csv").splitlines():
+            if line.endswith(",,") or ",kvm:kvm_exit," in line:
+                return int(line.split(",")[0])
+        raise ValueError("perf counted nothing: " + self.text("perf.csv"))
+
+    def tracefs(self, event):
+        """Counts by the kernel's word, of an event."""
+        counts = {}
+        for line in self.text("tracefs").splitlines():
+            word, count, *rest = line.split(" ", 2)
+            if word == "overrun" and int(count):
+                raise ValueError(f"tracefs lost {count} events")
+            if word == event:
+                counts[rest[0]] = int(count)
+        return counts

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=dash
+# One CPU, virtual time: waiting costs nothing, and a pace of 20,000 events a second is one on any machine.
+# shellcheck source=tests/lanes/amd/lib.sh
+. /w/lib.sh
+
+# Every scenario in one trace, seen by all commands and the observers at once.
+everything()
+{
+	launch exits exits --by vm,vcpu,reason -f json
+	launch exceptions exceptions -f json
+	launch reinjected exceptions --reinjected -f json
+	launch faults faults -f json
+	launch regions faults --hist -f json
+	ready exits exceptions reinjected faults regions
+	observe
+	guest cpuid g_cpuid -n 1000
+	guest pio g_pio
+	guest msr g_msr
+	guest ud g_ud
+	guest pf g_pf
+	guest npf g_npf
+	guest hlt g_hlt
+	guest hlttimer g_hlt --timer-us 2000 -n 20
+	guest gpsel g_gpsel
+	guest cr g_cr
+	guest triple g_triple
+	guest triple13 g_triple --vector 13
+	guest twovms g_twovms --name pair
+	guest smp g_smp
+	guest named g_msr --name win11 -n 5
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		guest "row$i" g_cpuid -n $((i * 7 + 1))
+	done
+	# Names are kept after the processes have gone.
+	sleep 1
+	observed
+	finish exits exceptions reinjected faults regions
+}
+
+many_vcpus()
+{
+	launch many exits --by vm,vcpu,reason -f json
+	launch few exits --by vm,vcpu,reason -f json --max-vcpus 8
+	launch fewstrict exits --max-vcpus 8 --strict
+	ready many few fewstrict
+	guest manyvcpus g_manyvcpus --vcpus 1024
+	finish many few fewstrict
+}
+
+storms()
+{
+	trace storm exceptions
+	guest storm_full g_storm -n 200000
+	grep VmRSS "/proc/$(pid_of storm)/status" >/out/storm.rss
+	finish storm
+	# What was seen, counted by someone else; the lines themselves are too many to bring home.
+	grep -c ' vector=13 #GP ' /out/storm.out >/out/storm.lines
+	tail -n 1 /out/storm.out >/out/storm.last
+	rm /out/storm.out
+	trace paced exceptions --strict -f json
+	guest storm_paced g_storm -n 60000 --rate 20000
+	grep VmRSS "/proc/$(pid_of paced)/status" >/out/paced.rss
+	finish paced
+	grep -c '^{"type":"exception",' /out/paced.out >/out/paced.lines
+	tail -n 1 /out/paced.out >/out/paced.last
+	rm /out/paced.out
+	trace tiny exceptions --buffer 4 --strict -f json
+	guest storm_tiny g_storm -n 20000
+	finish tiny
+}
+
+filters()
+{
+	held web g_misbehave -n 50 --name web-1
+	held db g_smp -n 100 --name db-1
+	held gp g_msr -n 10 --name gp-1
+	await_vms web db gp
+	launch f_pid exits -p "$(pid_of db)" --by vm,vcpu,reason -f json
+	launch f_vm exits --vm 'web-*' --by vm,vcpu,reason -f json
+	launch f_vcpu exits --vcpu 2 --by vm,vcpu,reason -f json
+	launch f_reason exits --reason cpuid,IOIO --by vm,vcpu,reason -f json
+	launch f_epid exceptions -p "$(pid_of gp)" -f json
+	launch f_evm exceptions --vm 'web-*' -f json
+	launch f_evcpu exceptions --vcpu 0 -f json
+	launch f_evcpu7 exceptions --vcpu 7 -f json
+	launch f_vector exceptions --vector '#UD' -f json
+	launch f_vectors exceptions --vector gp,6 -f json
+	launch f_fpid faults -p "$(pid_of db)" -f json
+	launch f_fvm faults --vm 'gp-?' -f json
+	ready f_pid f_vm f_vcpu f_reason f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors \
+		f_fpid f_fvm
+	go web db gp
+	finish f_pid f_vm f_vcpu f_reason f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors \
+		f_fpid f_fvm
+}
+
+# Intervals; a VM that was there, one that was running, and one that begins.
+intervals()
+{
+	held before g_cpuid -n 300 --name before
+	g_misbehave --seconds 12 --rate 100 --name running >/out/running.want 2>/out/running.guest &
+	echo $! >/tmp/running.pid
+	await_vms before running
+	sleep 1
+	launch interval exits -i 0.2 --by vm,vcpu,reason -f json
+	launch whole exits --by vm,vcpu,reason -f json
+	launch timed exits -d 1.5 -f json
+	ready interval whole
+	go before
+	guest during g_misbehave --seconds 3 --rate 100 --name during
+	wait "$(pid_of running)"
+	wait "$(pid_of timed)"
+	echo $? >/out/timed.status
+	finish interval whole
+}
+
+# The time of arrival stands before each line; "ts" has microseconds.
+latency()
+{
+	mkfifo /tmp/late
+	ts %.s </tmp/late >/out/latency.out &
+	: >/out/latency.err
+	kvmtrace exceptions -f json >/tmp/late 2>>/out/latency.err &
+	echo $! >/tmp/latency.pid
+	ready latency
+	guest late g_misbehave --seconds 2 --rate 40
+	finish latency
+}
+
+idle()
+{
+	launch idle_exits exits
+	launch idle_exceptions exceptions
+	launch idle_faults faults
+	ready idle_exits idle_exceptions idle_faults
+	sleep 1
+	for name in idle_exits idle_exceptions idle_faults; do
+		ticks "$(pid_of $name)"
+	done >/out/idle.before
+	grep -h VmRSS "/proc/$(pid_of idle_exits)/status" \
+		"/proc/$(pid_of idle_exceptions)/status" \
+		"/proc/$(pid_of idle_faults)/status" >/out/idle.rss
+	sleep 2
+	for name in idle_exits idle_exceptions idle_faults; do
+		ticks "$(pid_of $name)"
+	done >/out/idle.after
+	finish idle_exits idle_exceptions idle_faults
+}
+
+everything
+many_vcpus
+storms
+filters
+intervals
+latency
+idle
+. /w/job_host.sh

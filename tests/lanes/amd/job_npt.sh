@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=dash
+# Shadow paging: KVM sees the guest's own page faults, at guest virtual addresses.
+# shellcheck source=tests/lanes/amd/lib.sh
+. /w/lib.sh
+launch exits exits --by vm,vcpu,reason -f json
+launch exceptions exceptions -f json
+launch faults faults -f json
+ready exits exceptions faults
+observe
+guest shadow_npf g_npf
+guest shadow_pf g_pf
+guest shadow_msr g_msr
+observed
+finish exits exceptions faults

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The command line: what needs neither KVM nor permission. Expectations are DESIGN.md's, typed by hand."""
+import json
+import os
+import random
+import re
+import subprocess
+import tempfile
+
+from program import KVMTRACE, main, one_line, run
+
+WIDTH = 80
+COMMANDS = ("exits", "exceptions", "faults", "vms")
+COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h"
+TRACING = COMMON + " --vcpu --duration -d --strict --wait --max-vcpus"
+OPTIONS = {
+    "exits": TRACING + " --hist --by --interval -i --reason",
+    "exceptions": TRACING + " --reinjected --vector --buffer",
+    "faults": TRACING + " --hist --top --buffer",
+    "vms": COMMON,
+}
+# Name, arguments, what the message has to name.
+USAGE = (
+    ("no-command", [], "--help"),
+    ("unknown-command", ["exit"], "exit"),
+    ("unknown-option", ["exits", "--intervall", "1"], "--interval"),
+    ("unknown-option-suggestion", ["exceptions", "--vectr", "gp"], "--vector"),
+    ("unknown-short-option", ["exits", "-Z"], "-Z"),
+    ("option-of-another-command", ["exceptions", "--hist"], "--hist"),
+    ("vms-does-not-trace", ["vms", "-d", "1"], "-d"),
+    ("pid-garbage", ["exits", "-p", "12x"], "12x"),
+    ("pid-empty", ["exits", "-p", ""], "-p"),
+    ("pid-0", ["exits", "-p", "0"], "0"),
+    ("pid-negative", ["exits", "--pid", "-1"], "-1"),
+    ("pid-too-large", ["exits", "--pid=4294967296"], "4294967296"),
+    ("no-such-pid", ["exceptions", "-p", "2147483647"], "2147483647"),
+    ("duration-garbage", ["exits", "-d", "1y"], "1y"),
+    ("duration-negative", ["exits", "-d", "-1"], "-1"),
+    ("duration-0", ["exits", "-d", "0"], "0"),
+    ("duration-huge", ["exits", "-d", "99999999999999999999"], "99999999999999999999"),
+    ("interval-0", ["exits", "-i", "0"], "0"),
+    ("interval-garbage", ["exits", "-i", "1,5"], "1,5"),
+    ("missing-value", ["exits", "-p"], "-p"),
+    ("missing-value-long", ["exits", "--duration"], "--duration"),
+    ("value-for-a-flag", ["exits", "--hist=yes"], "--hist"),
+    ("vcpu-garbage", ["exceptions", "--vcpu", "one"], "one"),
+    ("max-vcpus-0", ["exits", "--max-vcpus", "0"], "0"),
+    ("buffer-too-small", ["exceptions", "--buffer", "3"], "3"),
+    ("top-garbage", ["faults", "--top", "ten"], "ten"),
+    ("unknown-format", ["exits", "-f", "xml"], "xml"),
+    ("format-in-capitals", ["vms", "--format", "JSON"], "JSON"),
+    ("unknown-reason", ["exits", "--reason", "nosuchreason"], "nosuchreason"),
+    ("unknown-reason-suggestion", ["exits", "--reason", "cpuud"], "CPUID"),
+    ("empty-reason-in-list", ["exits", "--reason", "cpuid,,hlt"], "''"),
+    ("unknown-vector", ["exceptions", "--vector", "#XX"], "#XX"),
+    ("vector-too-large", ["exceptions", "--vector", "32"], "32"),
+    ("unknown-by", ["exits", "--by", "reason,cpu"], "cpu"),
+    ("positional", ["exits", "win11"], "win11"),
+    ("positional-after-dashes", ["exceptions", "--", "-p"], "-p"),
+    ("positional-vms", ["vms", "1"], "1"),
+)
+
+
+def usage(args, words):
+    done = run(*args)
+    if done.returncode != 2:
+        yield f"status {done.returncode}, not 2"
+    if done.out:
+        yield f"writes to standard output: {done.out!r}"
+    yield from one_line(done.err, words)
+
+
+def printed(*args):
+    """Text that was asked for goes to standard output, and fits a terminal."""
+    done = run(*args)
+    if done.returncode != 0 or done.err or not done.out.endswith("\n"):
+        yield f"status {done.returncode}, stderr {done.err!r}"
+    for line in done.out.splitlines():
+        if len(line) > WIDTH or line != line.rstrip() or "\t" in line:
+            yield f"{len(line)} columns, blanks at the end or a tab: {line!r}"
+
+
+def has_word(text, word):
+    return re.search(r"(?<![-\w])" + re.escape(word) + r"(?![-\w])", text)
+
+
+def help_main():
+    for arg in ("--help", "-h", "help"):
+        yield from printed(arg)
+    text = run("--help").out
+    for word in (*COMMANDS, "--help", "--version", "exit status"):
+        if not has_word(text, word):
+            yield f"does not mention {word}"
+
+
+def help_command(command):
+    yield from printed(command, "--help")
+    text = run(command, "--help").out
+    wanted = set(OPTIONS[command].split())
+    for word in wanted:
+        if not has_word(text, word):
+            yield f"does not mention {word}"
+    listed = set(re.findall(r"^ +(-\w)?(?:, )?(--[\w-]+)?", text, flags=re.M))
+    listed = {word for pair in listed for word in pair if word}
+    if listed - wanted:
+        yield f"lists {listed - wanted}, which this test does not know"
+    if run(command, "-h").out != text:
+        yield "-h says something else"
+
+
+def accepted(command):
+    """Every option is known, in every form: --help before it shows that it passed."""
+    values = {"--pid": "1", "--vm": "x*", "--format": "json", "--output": "-", "--vcpu": "0",
+              "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
+              "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
+              "--top": "3", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
+    for word in OPTIONS[command].split():
+        forms = [[word]]
+        if word in values and word.startswith("--"):
+            forms = [[word, values[word]], [f"{word}={values[word]}"]]
+        elif word in values:
+            forms = [[word, values[word]], [word + values[word]]]
+        for form in forms:
+            done = run(command, "--help", *form)
+            if done.returncode != 0 or done.err:
+                yield f"{form}: status {done.returncode}, {done.err!r}"
+
+
+def version():
+    for arg in ("--version", "-V"):
+        done = run(arg)
+        if done.returncode or done.err or not re.fullmatch(r"kvmtrace \d+\.\d+\.\d+\n", done.out):
+            yield f"{arg}: {done.returncode} {done.out!r} {done.err!r}"
+    for command in COMMANDS:
+        done = run(command, "--version")
+        if done.returncode or done.out != run("--version").out:
+            yield f"{command} --version: status {done.returncode}, {done.err!r}"
+
+
+def closed_pipe():
+    """Whoever reads has seen enough: no failure, no noise."""
+    for args in (["--help"], ["--version"], ["exits", "--help"], ["vms"], ["vms", "-f", "csv"]):
+        read, write = os.pipe()
+        os.close(read)
+        done = run(*args, stdout=write)
+        os.close(write)
+        if done.returncode != 0 or (done.err and args[0] != "vms") or "ipe" in done.err:
+            yield f"{args}: status {done.returncode}, {done.err!r}"
+
+
+def full_disk():
+    for args in (["--help"], ["--version"], ["faults", "--help"]):
+        with open("/dev/full", "wb") as full:
+            done = run(*args, stdout=full)
+        if done.returncode != 1:
+            yield f"{args}: status {done.returncode}, not 1"
+        yield from one_line(done.err, "no space left")
+
+
+def closed_output():
+    done = subprocess.run(["sh", "-c", 'exec "$0" --help >&-', KVMTRACE], capture_output=True,
+                          timeout=20, check=False)
+    if done.returncode != 1:
+        yield f"status {done.returncode}, not 1"
+    yield from one_line(done.stderr.decode(), "standard output")
+
+
+def bad_output_file():
+    with tempfile.TemporaryDirectory() as folder:
+        for command in ("vms", "exceptions"):
+            for path in (os.path.join(folder, "none", "file"), folder):
+                done = run(command, "-o", path)
+                if done.returncode != 1 or done.out:
+                    yield f"{command} -o {path}: status {done.returncode}, {done.out!r}"
+                yield from one_line(done.err, path)
+
+
+def output_file():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out")
+        done = run("vms", "-f", "json", "-o", path)
+        if done.returncode != 0 or done.out or not os.path.exists(path):
+            yield f"status {done.returncode}, {done.out!r} {done.err!r}"
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                json.loads(line)
+
+
+def hostile_words():
+    """What the user typed is shown without what it would do to a terminal."""
+    for args in (["\033[31mx"], ["exits", "\033]0;x\a"], ["exits", "--\033[2J"],
+                 ["exits", "--reason", "a\nb"], ["exceptions", "--vector", "\x9b31m"],
+                 ["vms", "--vm", "\033[31m"], ["exits", "-p", "1\r2"]):
+        done = run(*args)
+        if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.err) or len(done.err.splitlines()) != 1:
+            yield f"{args}: {done.err!r}"
+
+
+def long_words():
+    for args in (["x" * 100000], ["exits", "--" + "x" * 100000], ["exits", "-p", "9" * 100000],
+                 ["exits", "--reason", "cpuid," * 20000], ["exits", "--by", "vm," * 30000]):
+        done = run(*args)
+        if done.returncode != 2 or len(done.err.splitlines()) != 1:
+            yield f"{args[-1][:20]}…: status {done.returncode}, {done.err[:200]!r}"
+
+
+def mixed_up():
+    """Random command lines, the same every time; the last word makes all of them wrong."""
+    source = random.Random(1)
+    words = [*" ".join(OPTIONS.values()).split(), "-p=1", "--vm=", "=", "-", "--", "---", "", "1",
+             "0x", "%s%n", "*", "gp", "cpuid", "json", "-vvvv", "-h=", "\xff", "--pi", "--v"]
+    for _ in range(150):
+        args = [source.choice(COMMANDS)] + [source.choice(words) for _ in range(source.randrange(5))]
+        args = [a for a in args if a not in ("-h", "--help")] + ["--no-such-option"]
+        done = run(*args)
+        if done.returncode not in (0, 2) or (done.returncode == 2 and done.out):
+            yield f"{args}: status {done.returncode}, {done.err!r}"
+
+
+TESTS = {
+    **{"usage-" + name: lambda a=args, w=words: usage(a, w) for name, args, words in USAGE},
+    "help": help_main,
+    **{"help-" + c: lambda c=c: help_command(c) for c in COMMANDS},
+    **{"options-" + c: lambda c=c: accepted(c) for c in COMMANDS},
+    "version": version,
+    "closed-pipe": closed_pipe,
+    "full-disk": full_disk,
+    "closed-output": closed_output,
+    "bad-output-file": bad_output_file,
+    "output-file": output_file,
+    "hostile-words": hostile_words,
+    "long-words": long_words,
+    "mixed-up": mixed_up,
+}
+
+if __name__ == "__main__":
+    main("cli", TESTS)

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The machine's own KVM, whatever it is: hardware, or one in software that never raises kvm_exit."""
+import collections
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "amd"))
+import compare
+from data import Trace, Want
+from program import GUESTS, KVMTRACE, LIMIT, main, one_line, run
+
+READY_MS = 300
+RUNS = 5
+
+
+class Running:
+    """A kvmtrace that traces; its output goes to a file."""
+
+    def __init__(self, folder, *args, stdout=None):
+        self.folder, self.out = folder, os.path.join(folder, "trace.out")
+        begin = time.monotonic()
+        with open(self.out, "wb") as file:
+            self.process = subprocess.Popen([KVMTRACE, *args], stdout=stdout or file,
+                                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.err = b""
+        for line in self.process.stderr:
+            self.err += line
+            if line.startswith(b"kvmtrace: tracing "):
+                break
+        else:
+            self.process.wait(LIMIT)
+            raise ValueError(f"status {self.process.returncode}: {self.err.decode()}")
+        self.ready_ms = (time.monotonic() - begin) * 1000
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        try:
+            self.err += self.process.stderr.read() if not self.process.wait(LIMIT) else b""
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        return self.process.returncode
+
+    def trace(self):
+        return Trace(self.folder, "trace")
+
+
+def guest(folder, name, *args):
+    path = os.path.join(folder, name + ".want")
+    with open(path, "wb") as file:
+        subprocess.run([os.path.join(GUESTS, "g_" + name), *args], stdout=file, check=True,
+                       timeout=60)
+    return Want(folder, name)
+
+
+def raises_kvm_exit():
+    return any(os.path.exists("/sys/module/" + name) for name in ("kvm_intel", "kvm_amd"))
+
+
+def exceptions(name, *args):
+    with tempfile.TemporaryDirectory() as folder:
+        running = Running(folder, "exceptions", "-f", "json")
+        want = guest(folder, name, *args)
+        if running.end() != 0:
+            yield f"status {running.process.returncode}: {running.err}"
+        trace = running.trace()
+    mine = [r for r in trace["exception"] if r["vm"]["pid"] in want.pids]
+    got = collections.Counter()
+    for r in mine:
+        msr = (r["cause"] or {}).get("msr")
+        got[r["vcpu"], r["vector"], r["error_code"] or "-", r["rip"], msr] += 1
+        if r["tid"] not in want.vcpus.values() or r["vm"]["name"] != "g_" + name:
+            yield f"tid or name: {r}"
+    expected = collections.Counter()
+    for k in want.of("exception"):
+        expected[int(k["vcpu"]), int(k["vector"]), k["error"], k["rip"], k.get("msr")] += int(k["count"])
+    if got != expected or not expected:
+        yield f"expected {expected}, got {got}"
+    yield from compare.lost_nothing(trace)
+
+
+def exits():
+    """Counts, or says in a sentence that this KVM has no exits to show."""
+    if not raises_kvm_exit():
+        for command in ("exits", "faults"):
+            done = run(command, "-d", "0.1")
+            if done.returncode != 3 or done.out:
+                yield f"{command}: status {done.returncode}, not 3"
+            yield from one_line(done.err, "never raises kvm_exit")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        running = Running(folder, "exits", "--by", "vm,vcpu,reason", "-f", "json")
+        want = guest(folder, "cpuid", "-n", "1000")
+        running.end()
+        yield from compare.exits(want, running.trace())
+
+
+def vms():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "held.want")
+        with open(path, "wb") as file:
+            held = subprocess.Popen([os.path.join(GUESTS, "g_smp"), "--hold", "60", "--name",
+                                     "held"], stdout=file)
+        try:
+            end = time.monotonic() + LIMIT
+            while not Want(folder, "held").done and time.monotonic() < end:
+                time.sleep(0.05)
+            want = Want(folder, "held")
+            done = run("vms", "-p", str(held.pid), "-f", "json")
+        finally:
+            held.kill()
+            held.wait()
+    record = json.loads(done.out)
+    threads = {(t["vcpu"], t["tid"]) for t in record["vcpu_threads"]}
+    if threads != {(vcpu, tid) for (_, _, vcpu), tid in want.vcpus.items()}:
+        yield f"threads {threads}, the guest says {want.vcpus}"
+    if (record["vm"], record["vcpus"]) != ({"pid": held.pid, "name": "held"}, 4):
+        yield f"differs: {record}"
+
+
+def ready_times():
+    times = []
+    for _ in range(RUNS):
+        with tempfile.TemporaryDirectory() as folder:
+            running = Running(folder, "exceptions")
+            times.append(running.ready_ms)
+            running.end()
+    return times
+
+
+def start_time():
+    """From the start of the program to the line that says it traces."""
+    for _ in range(2):
+        times = ready_times()
+        if statistics.median(times) <= READY_MS:
+            break
+    yield f"note: median {statistics.median(times):.0f} ms of {[round(t) for t in times]}"
+    if statistics.median(times) > READY_MS:
+        yield f"over {READY_MS} ms"
+
+
+def first_line_only():
+    """"kvmtrace exceptions | head -n 1" ends by itself, without a word."""
+    with tempfile.TemporaryDirectory() as folder:
+        read, write = os.pipe()
+        running = Running(folder, "exceptions", "-f", "json", stdout=write)
+        os.close(write)
+        os.close(read)
+        guest(folder, "msr")
+        status = running.wait()
+    if status != 0 or len(running.err.splitlines()) != 1:
+        yield f"status {status}, {running.err}"
+
+
+def full_disk():
+    with tempfile.TemporaryDirectory() as folder, open("/dev/full", "wb") as full:
+        running = Running(folder, "exceptions", stdout=full)
+        guest(folder, "msr")
+        status = running.wait() if running.process.poll() is None else running.process.returncode
+        words = running.process.stderr.read().decode() if not running.process.stderr.closed else ""
+    words = running.err.decode() + words
+    if status != 1 or words.lower().count("no space left") != 1:
+        yield f"status {status}, {words}"
+
+
+def interrupt_twice():
+    """Nobody reads the output, so the first Ctrl-C cannot finish; the second ends it at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        read, write = os.pipe()
+        running = Running(folder, "exceptions", "-f", "json", stdout=write)
+        os.close(write)
+        try:
+            guest(folder, "msr", "-n", "5000")
+            time.sleep(0.5)
+            running.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            if running.process.poll() is not None:
+                yield f"one Ctrl-C was enough: status {running.process.returncode}"
+            running.process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            try:
+                running.process.wait(3)
+            except subprocess.TimeoutExpired:
+                yield "still there 3 s after the second Ctrl-C, because nobody reads its output"
+            if time.monotonic() - begin > 1:
+                yield f"took {time.monotonic() - begin:.1f} s"
+        finally:
+            running.process.kill()
+            running.process.wait()
+            os.close(read)
+
+
+def terminate():
+    """SIGTERM is a proper end, too: the summary is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = Running(folder, "exceptions", "-f", "json")
+        want = guest(folder, "ud", "-n", "7")
+        if running.end(signal.SIGTERM) != 0:
+            yield f"status {running.process.returncode}"
+        if running.trace().summary["exceptions"] != want.total("exception"):
+            yield f"{running.trace().summary}"
+
+
+TESTS = {
+    "exceptions-msr": lambda: exceptions("msr", "-n", "200"),
+    "exceptions-ud": lambda: exceptions("ud", "-n", "200"),
+    "exits": exits,
+    "vms": vms,
+    "start-time": start_time,
+    "first-line-only": first_line_only,
+    "full-disk": full_disk,
+    "interrupt-twice": interrupt_twice,
+    "terminate": terminate,
+}
+
+if __name__ == "__main__":
+    if os.path.exists("/dev/kvm"):
+        main("host", TESTS)
+    else:
+        print("skip host host: no /dev/kvm on this machine")

@@ -44,7 +44,7 @@ help:
 	@echo 'make              builds $(BUILD)/kvmtrace'
 	@echo 'make demo         installs what is missing, builds, and shows a misbehaving guest'
 	@echo 'make test         installs what is missing, builds, and runs all tests'
-	@echo '                  (LANE=unit|cli|amd-6.1|amd-6.12|host: only that one)'
+	@echo '                  (LANE=lint|unit|golden|cli|host|amd-6.1|amd-6.12|amd-5.10|amd-7.2: that one)'
 	@echo 'make lint         checks the style and structure of the sources'
 	@echo 'make install      to $$(DESTDIR)$$(PREFIX), which is $(DESTDIR)$(PREFIX)'
 	@echo 'make deps         installs what building needs (Debian)'

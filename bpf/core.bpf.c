@@ -17,7 +17,6 @@ struct kt_cpu_lost_map cpu_lost SEC(".maps");
 /* struct kvm_vcpu * to slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, u64);
 	__type(value, u32);

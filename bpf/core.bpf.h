@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "raw.bpf.h"
 #include "shared/event.h"
 
 #define KVM_ISA_VMX 1
@@ -127,6 +128,54 @@ static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 	if (!*slot)
 		return NULL;
 	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+/*
+ * The same two without the types of the kvm module (5.10, or no permission to read them): the vCPU is
+ * an address, and every look at memory is a helper call.
+ */
+static __always_inline struct kt_vcpu *kt_vcpu_get_raw(u64 vcpu, u32 *slot)
+{
+	u32 place = vcpu * 0x9e3779b97f4a7c15ull >> (64 - KT_CACHE_BITS);
+	struct kt_vcpu *v;
+
+	*slot = vcpu_cache[place];
+	v = bpf_map_lookup_elem(&vcpus, slot);
+	if (v && v->vcpu == vcpu && BPF_CORE_READ((struct kvm_vcpu *)vcpu, stat.exits))
+		return v;
+	*slot = kt_slot_of_vcpu(vcpu);
+	vcpu_cache[place % KT_CACHE_PLACES] = *slot;
+	if (!*slot)
+		return NULL;
+	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+static __always_inline struct kt_vcpu *kt_vcpu_current_raw(u32 *slot)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 node = (u64)BPF_CORE_READ(task, preempt_notifiers.first);
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 place = (u32)pid_tgid % KT_CACHE_PLACES;
+	struct kt_vcpu *v;
+
+	*slot = thread_cache[place];
+	v = bpf_map_lookup_elem(&vcpus, slot);
+	if (v && v->node == node && v->tgid == pid_tgid >> 32)
+		return v;
+	*slot = kt_slot_of_thread();
+	thread_cache[place] = *slot;
+	if (!*slot)
+		return NULL;
+	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+#define VMX_BUS_LOCK (1u << 26)
+#define VMX_ENCLAVE  (1u << 27)
+
+/* Without VMX's flags that come with any reason; a failed entry's bit 31 stays: another thing. */
+static __always_inline u32 kt_plain_reason(u32 isa, u32 code)
+{
+	return isa == KVM_ISA_VMX ? code & ~(VMX_BUS_LOCK | VMX_ENCLAVE) : code;
 }
 
 /* --pid and --vcpu. */

@@ -26,25 +26,25 @@ struct {
 #define NO_ERROR_CODE 0
 
 /* The memory of what happened to the current thread's vCPU since its last exit. */
-static __always_inline struct last_exit *current_exit(void)
+static __always_inline struct last_exit *current_exit(bool raw)
 {
 	struct kt_vcpu *v;
 	u32 slot;
 
-	v = kt_vcpu_current(&slot);
+	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	if (!v || v->muted)
 		return NULL;
 	return bpf_map_lookup_elem(&last_exits, &slot);
 }
 
 /*
- * The classic tracepoint, because only its record has RIP and qualification on VMX: BPF cannot
- * VMREAD. Returns 1: 0 would hide the event from perf and ftrace.
+ * What happens on the way is noted by one function for each tracepoint. Each has two programs: on
+ * BTF tracepoints, and, named …_r, for kernels without the types of the kvm module (5.10).
  */
-SEC("?tp/kvm/kvm_exit")
-int kt_exit_note(struct kt_raw_kvm_exit *ctx)
+
+static __always_inline int note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
 {
-	struct last_exit *last = current_exit();
+	struct last_exit *last = current_exit(raw);
 
 	if (!last)
 		return 1;
@@ -62,14 +62,31 @@ int kt_exit_note(struct kt_raw_kvm_exit *ctx)
 	return 1;
 }
 
-SEC("?tp_btf/kvm_msr")
-int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
+/*
+ * The classic tracepoint, because only its record has RIP and qualification on VMX: BPF cannot
+ * VMREAD. Returns 1: 0 would hide the event from perf and ftrace.
+ */
+SEC("?tp/kvm/kvm_exit")
+int kt_exit_note(struct kt_raw_kvm_exit *ctx)
+{
+	note_exit(ctx, false);
+	return 1;
+}
+
+SEC("?tp/kvm/kvm_exit")
+int kt_exit_note_r(struct kt_raw_kvm_exit *ctx)
+{
+	note_exit(ctx, true);
+	return 1;
+}
+
+static __always_inline int note_msr(bool write, u32 index, u64 value, bool exception, bool raw)
 {
 	struct last_exit *last;
 
 	if (!exception)
 		return 0;
-	last = current_exit();
+	last = current_exit(raw);
 	if (!last)
 		return 0;
 	last->detail.msr = index;
@@ -82,10 +99,21 @@ int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
 	return 0;
 }
 
-SEC("?tp_btf/kvm_cr")
-int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value)
+SEC("?tp_btf/kvm_msr")
+int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
 {
-	struct last_exit *last = current_exit();
+	return note_msr(write, index, value, exception, false);
+}
+
+SEC("?raw_tp/kvm_msr")
+int kt_msr_r(struct kt_raw_args *ctx)
+{
+	return note_msr(ctx->args[0], ctx->args[1], ctx->args[2], (u8)ctx->args[3], true);
+}
+
+static __always_inline int note_cr(bool write, u32 number, u64 value, bool raw)
+{
+	struct last_exit *last = current_exit(raw);
 
 	if (!last)
 		return 0;
@@ -99,14 +127,25 @@ int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value
 	return 0;
 }
 
-SEC("?tp/kvm/kvm_emulate_insn")
-int kt_emulate(struct kt_raw_kvm_emulate_insn *ctx)
+SEC("?tp_btf/kvm_cr")
+int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value)
 {
-	struct last_exit *last = current_exit();
+	return note_cr(write, number, value, false);
+}
+
+SEC("?raw_tp/kvm_cr")
+int kt_cr_r(struct kt_raw_args *ctx)
+{
+	return note_cr(ctx->args[0], ctx->args[1], ctx->args[2], true);
+}
+
+static __always_inline void note_emulation(struct kt_raw_kvm_emulate_insn *ctx, bool raw)
+{
+	struct last_exit *last = current_exit(raw);
 	u8 len = ctx->len;
 
 	if (!last)
-		return 1;
+		return;
 	last->detail.insn_len = len > KT_INSN_LEN ? KT_INSN_LEN : len;
 	last->detail.insn_rip = ctx->csbase + ctx->rip;
 	bpf_probe_read_kernel(last->detail.insn, sizeof(last->detail.insn), ctx->insn);
@@ -115,20 +154,44 @@ int kt_emulate(struct kt_raw_kvm_emulate_insn *ctx)
 		last->detail.flags |= KT_DETAIL_INSN_FAILED;
 	else
 		last->detail.flags &= ~KT_DETAIL_INSN_FAILED;
+}
+
+SEC("?tp/kvm/kvm_emulate_insn")
+int kt_emulate(struct kt_raw_kvm_emulate_insn *ctx)
+{
+	note_emulation(ctx, false);
+	return 1;
+}
+
+SEC("?tp/kvm/kvm_emulate_insn")
+int kt_emulate_r(struct kt_raw_kvm_emulate_insn *ctx)
+{
+	note_emulation(ctx, true);
 	return 1;
 }
 
 /* "Page not present" reaches the guest as a #PF whose CR2 is this token, not an address. */
-SEC("?tp_btf/kvm_async_pf_not_present")
-int BPF_PROG(kt_async_pf, u64 token, u64 gva)
+static __always_inline int note_async_pf(u64 token, bool raw)
 {
-	struct last_exit *last = current_exit();
+	struct last_exit *last = current_exit(raw);
 
 	if (!last)
 		return 0;
 	last->detail.async_pf_token = token;
 	last->detail.async_pf = 1;
 	return 0;
+}
+
+SEC("?tp_btf/kvm_async_pf_not_present")
+int BPF_PROG(kt_async_pf, u64 token, u64 gva)
+{
+	return note_async_pf(token, false);
+}
+
+SEC("?raw_tp/kvm_async_pf_not_present")
+int kt_async_pf_r(struct kt_raw_args *ctx)
+{
+	return note_async_pf(ctx->args[0], true);
 }
 
 /*
@@ -173,7 +236,8 @@ static __always_inline void add_registers(struct kt_exception *e, struct kvm_vcp
 {
 	u64 rip = 0;
 
-	if (BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
+	if (bpf_core_field_exists(vcpu->arch.guest_state_protected) &&
+	    BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
 		e->flags |= KT_EXC_PROTECTED;
 		return;
 	}
@@ -234,8 +298,8 @@ static __always_inline void lose(u32 slot, bool reinjected)
 		use_up(last, reinjected);
 }
 
-SEC("?tp_btf/kvm_inj_exception")
-int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
+static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bool reinjected,
+				  bool raw)
 {
 	struct kt_exception *e;
 	struct kt_vcpu *v;
@@ -243,7 +307,7 @@ int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, boo
 
 	if (vector < 32 && !(cfg.vectors >> vector & 1))
 		return 0;
-	v = kt_vcpu_current(&slot);
+	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	if (v && v->muted)
 		return 0;
 	if (!v && !kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
@@ -270,4 +334,23 @@ int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, boo
 		join(e, v, slot);
 	kt_submit(e);
 	return 0;
+}
+
+SEC("?tp_btf/kvm_inj_exception")
+int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
+{
+	return inject(vector, has_error, error_code, reinjected, false);
+}
+
+SEC("?raw_tp/kvm_inj_exception")
+int kt_inject_r(struct kt_raw_args *ctx)
+{
+	return inject(ctx->args[0], (u8)ctx->args[1], ctx->args[2], (u8)ctx->args[3], true);
+}
+
+/* Before a61d7c5432ac (6.0, 5.15.78, 5.10.154) the tracepoint didn't tell re-injections. */
+SEC("?raw_tp/kvm_inj_exception")
+int kt_inject_r3(struct kt_raw_args *ctx)
+{
+	return inject(ctx->args[0], (u8)ctx->args[1], ctx->args[2], false, true);
 }

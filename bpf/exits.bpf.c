@@ -194,33 +194,60 @@ static __noinline int count_unpaired(u32 slot)
 	return 0;
 }
 
-SEC("?tp_btf/kvm_exit")
-int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
+static __always_inline void begin_exit(struct kt_vcpu *v, u32 slot, u32 isa, u32 code)
 {
-	struct kt_vcpu *v;
-	u32 slot, code;
-
-	if (!vcpu)
-		return 0;
-	v = kt_vcpu_get(vcpu, &slot, false);
-	if (!v) {
-		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu->vcpu_id))
-			kt_count(exits_without_vcpu_slot);
-		return 0;
-	}
-	if (v->muted)
-		return 0;
 	if (KT_EXIT_IS_TIME(v->exit_ts))
 		count_unpaired(slot);
-	code = kt_read_exit_code(vcpu, v, isa);
 	if (cfg.by_reason && !reason_wanted(isa, code)) {
 		v->exit_ts = KT_EXIT_FILTERED;
-		return 0;
+		return;
 	}
 	v->exit_code = code;
 	v->exit_index = reason_index(slot, code);
 	v->exit_ts = bpf_ktime_get_ns();
+}
+
+/* No slot was free. */
+static __noinline int lose_exit(u32 vcpu_id)
+{
+	if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu_id))
+		kt_count(exits_without_vcpu_slot);
 	return 0;
+}
+
+SEC("?tp_btf/kvm_exit")
+int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot, false);
+	if (!v)
+		return lose_exit(vcpu->vcpu_id);
+	if (!v->muted)
+		begin_exit(v, slot, isa, kt_read_exit_code(vcpu, v, isa));
+	return 0;
+}
+
+/* Without the types of the kvm modules: the record of the classic tracepoint has the reason. */
+SEC("?tp/kvm/kvm_exit")
+int kt_exit_begin_r(struct kt_raw_kvm_exit *ctx)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_current_raw(&slot);
+	if (!v) {
+		lose_exit(ctx->vcpu_id);
+		return 1;
+	}
+	if (v->muted)
+		return 1;
+	v->isa = ctx->isa;
+	begin_exit(v, slot, ctx->isa, kt_plain_reason(ctx->isa, ctx->exit_reason));
+	return 1;
 }
 
 /*
@@ -240,20 +267,12 @@ static __noinline int not_timed(u32 slot)
 	return 0;
 }
 
-SEC("?tp_btf/kvm_entry")
-int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
+static __always_inline int end_exit(struct kt_vcpu *v, u32 slot)
 {
+	u64 begin = v->exit_ts, ns;
 	struct kt_cell *cell;
-	struct kt_vcpu *v;
-	u32 slot, bucket;
-	u64 begin, ns;
+	u32 bucket;
 
-	if (!vcpu)
-		return 0;
-	v = kt_vcpu_get(vcpu, &slot, true);
-	if (!v)
-		return 0;
-	begin = v->exit_ts;
 	if (!KT_EXIT_IS_TIME(begin))
 		return not_timed(slot);
 	v->exit_ts = KT_EXIT_NONE;
@@ -272,4 +291,26 @@ int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
 	if (bucket < KT_EXIT_BUCKETS)
 		cell->buckets[bucket]++;
 	return 0;
+}
+
+SEC("?tp_btf/kvm_entry")
+int BPF_PROG(kt_exit_end, struct kvm_vcpu *vcpu)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot, true);
+	return v ? end_exit(v, slot) : 0;
+}
+
+SEC("?raw_tp/kvm_entry")
+int kt_exit_end_r(struct kt_raw_args *ctx)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_get_raw(ctx->args[0], &slot);
+	return v ? end_exit(v, slot) : 0;
 }

@@ -142,31 +142,36 @@ int BPF_PROG(kt_fault_exit, struct kvm_vcpu *vcpu, u32 isa)
 	return 0;
 }
 
-/* Classic, for RIP: on VMX its record's guest_rip is read from the VMCS. Returns 1 for perf's sake. */
-SEC("?tp/kvm/kvm_page_fault")
-int kt_fault(struct kt_raw_kvm_page_fault *ctx)
+static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool raw)
 {
 	struct kt_pending_fault *f;
 	struct kt_vcpu *v;
 	u32 slot;
 
-	v = kt_vcpu_current(&slot);
+	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	if (!v) {
 		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, ctx->vcpu_id))
 			kt_count(faults_without_vcpu_slot);
-		return 1;
+		return;
 	}
 	if (v->muted)
-		return 1;
+		return;
 	finish(slot, v, 0);
 	f = bpf_map_lookup_elem(&pending_faults, &slot);
 	if (!f)
-		return 1;
+		return;
 	f->ts = bpf_ktime_get_ns();
 	f->address = ctx->fault_address;
 	f->error_code = ctx->error_code;
 	f->rip = ctx->guest_rip;
 	f->pending = 1;
+}
+
+/* Classic, for RIP: on VMX its record's guest_rip is read from the VMCS. Returns 1 for perf's sake. */
+SEC("?tp/kvm/kvm_page_fault")
+int kt_fault(struct kt_raw_kvm_page_fault *ctx)
+{
+	begin_fault(ctx, false);
 	return 1;
 }
 
@@ -208,6 +213,79 @@ int BPF_PROG(kt_fault_entry, struct kvm_vcpu *vcpu)
 	if (!vcpu)
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, true);
+	if (!v || v->muted)
+		return 0;
+	begin = v->exit_ts;
+	v->exit_ts = KT_EXIT_NONE;
+	finish(slot, v, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
+	return 0;
+}
+
+/* ---- without the types of the kvm modules ---- */
+
+SEC("?tp/kvm/kvm_exit")
+int kt_fault_exit_r(struct kt_raw_kvm_exit *ctx)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_current_raw(&slot);
+	if (!v || v->muted)
+		return 1;
+	finish(slot, v, 0);
+	v->isa = ctx->isa;
+	v->exit_code = kt_plain_reason(ctx->isa, ctx->exit_reason);
+	v->exit_rip = ctx->guest_rip;
+	v->exit_info1 = ctx->info1;
+	v->exit_ts = bpf_ktime_get_ns();
+	return 1;
+}
+
+SEC("?tp/kvm/kvm_page_fault")
+int kt_fault_r(struct kt_raw_kvm_page_fault *ctx)
+{
+	begin_fault(ctx, true);
+	return 1;
+}
+
+/* The record lacks RIP, and half of the error code on SVM: both were in the exit's. */
+SEC("?tp/kvm/kvm_page_fault")
+int kt_fault_old(struct kt_raw_kvm_page_fault_old *ctx)
+{
+	struct kt_pending_fault *f;
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_current_raw(&slot);
+	if (!v) {
+		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
+			kt_count(faults_without_vcpu_slot);
+		return 1;
+	}
+	if (v->muted)
+		return 1;
+	finish(slot, v, 0);
+	f = bpf_map_lookup_elem(&pending_faults, &slot);
+	if (!f)
+		return 1;
+	f->ts = bpf_ktime_get_ns();
+	f->address = ctx->fault_address;
+	f->error_code = ctx->error_code;
+	if ((u32)v->exit_info1 == ctx->error_code)
+		f->error_code = v->exit_info1;
+	f->rip = v->exit_rip;
+	f->pending = 1;
+	return 1;
+}
+
+SEC("?raw_tp/kvm_entry")
+int kt_fault_entry_r(struct kt_raw_args *ctx)
+{
+	struct kt_vcpu *v;
+	u64 begin;
+	u32 slot;
+
+	v = kt_vcpu_get_raw(ctx->args[0], &slot);
 	if (!v || v->muted)
 		return 0;
 	begin = v->exit_ts;

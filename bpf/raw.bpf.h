@@ -31,6 +31,13 @@ struct kt_raw_kvm_emulate_insn {
 	u8 failed;
 };
 
+/* Before faa03b39722a (6.1). The upper half of a 64-bit error code is lost here. */
+struct kt_raw_kvm_page_fault_old {
+	u64 common;
+	u64 fault_address;
+	u32 error_code;
+};
+
 /* 6.1 and later; before faa03b39722a it had neither vcpu_id nor guest_rip. */
 struct kt_raw_kvm_page_fault {
 	u64 common;
@@ -38,6 +45,11 @@ struct kt_raw_kvm_page_fault {
 	u64 guest_rip;
 	u64 fault_address;
 	u64 error_code;
+};
+
+/* Arguments of a raw tracepoint. */
+struct kt_raw_args {
+	u64 args[4];
 };
 
 #endif

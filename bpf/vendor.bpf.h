@@ -5,9 +5,6 @@
 
 #include "core.bpf.h"
 
-#define VMX_BUS_LOCK (1u << 26)
-#define VMX_ENCLAVE  (1u << 27)
-
 /* 7172c753c26a ("KVM: VMX: Move common fields of struct vcpu_{vmx,tdx} to a struct"), 6.16. */
 struct vcpu_vt___v616 {
 	union vmx_exit_reason exit_reason;
@@ -44,8 +41,11 @@ static __always_inline u32 kt_read_vmcb_exit_code(u64 address)
 	return code;
 }
 
-/* The exit code as each vendor keeps it, without any short cut. */
-static __noinline u32 kt_read_exit_code_slow(u64 vcpu, u32 isa)
+/*
+ * The exit code as each vendor keeps it, without any short cut. Inlined although it is cold: libbpf
+ * resolves the types of a function of its own for every program, and these only CAP_SYS_ADMIN can.
+ */
+static __always_inline u32 kt_read_exit_code_slow(u64 vcpu, u32 isa)
 {
 	u64 vmcb = 0;
 	u32 code = 0;
@@ -59,8 +59,7 @@ static __noinline u32 kt_read_exit_code_slow(u64 vcpu, u32 isa)
 	} else if (isa == KVM_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx)) {
 		bpf_core_read(&code, sizeof(code), &((struct vcpu_vmx *)vcpu)->exit_reason.full);
 	}
-	/* Flags that come with any reason; a failed entry's bit 31 stays, that is another thing. */
-	return isa == KVM_ISA_VMX ? code & ~(VMX_BUS_LOCK | VMX_ENCLAVE) : code;
+	return kt_plain_reason(isa, code);
 }
 
 /*

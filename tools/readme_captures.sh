@@ -28,6 +28,7 @@ show()
 	shift
 	echo
 	echo "\$ kvmtrace $*"
+	: >shown
 	on_terminal "$@" >shown &
 	tracer=$!
 	tries=0

@@ -26,7 +26,8 @@ struct kt_vcpu {
 	u32 exit_index; /* dense index of exit_code */
 	u32 muted;	/* filtered out: leave it alone */
 	u32 pad;
-	u64 vendor_state; /* see bpf/vendor.bpf.h */
+	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
+	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
 	u64 unpaired_entries;
 	u64 exits_without_cell;
 	char comm[KT_COMM_LEN]; /* of the thread group's leader */

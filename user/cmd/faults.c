@@ -300,6 +300,15 @@ static void print_regions(struct faults *x)
 	kt_out_write(x->run.out, "\n", 1);
 }
 
+/* Without a time there is no mean: null. */
+static void record_time(struct kt_record *r, const struct region *g, const char *name, u64 ns)
+{
+	if (g->sums.timed)
+		kt_record_u64(r, name, ns);
+	else
+		kt_record_null(r, name);
+}
+
 static void record_region(struct kt_record *r, const struct region *g, u64 now)
 {
 	kt_record_begin(r, "faults");
@@ -311,10 +320,10 @@ static void record_region(struct kt_record *r, const struct region *g, u64 now)
 	kt_record_u64(r, "count", g->sums.count);
 	kt_record_u64(r, "timed", g->sums.timed);
 	kt_record_u64(r, "total_ns", g->sums.total_ns);
-	kt_record_u64(r, "mean_ns", g->sums.timed ? g->sums.total_ns / g->sums.timed : 0);
-	kt_record_u64(r, "p50_ns", percentile(g, 500));
-	kt_record_u64(r, "p90_ns", percentile(g, 900));
-	kt_record_u64(r, "p99_ns", percentile(g, 990));
+	record_time(r, g, "mean_ns", g->sums.timed ? g->sums.total_ns / g->sums.timed : 0);
+	record_time(r, g, "p50_ns", percentile(g, 500));
+	record_time(r, g, "p90_ns", percentile(g, 900));
+	record_time(r, g, "p99_ns", percentile(g, 990));
 	kt_record_u64(r, "read", g->sums.access[KT_ACCESS_READ]);
 	kt_record_u64(r, "write", g->sums.access[KT_ACCESS_WRITE]);
 	kt_record_u64(r, "fetch", g->sums.access[KT_ACCESS_FETCH]);

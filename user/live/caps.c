@@ -44,6 +44,7 @@ static void gather_modules(struct kt_caps *caps)
 {
 	DIR *dir = opendir("/sys/module");
 	struct dirent *d;
+	struct stat st;
 
 	caps->kvm = exists("/sys/module/kvm");
 	caps->kvm_is_module = exists("/sys/module/kvm/initstate");
@@ -59,7 +60,7 @@ static void gather_modules(struct kt_caps *caps)
 	}
 	if (dir)
 		closedir(dir);
-	caps->btf_vmlinux = exists("/sys/kernel/btf/vmlinux");
+	caps->btf_vmlinux = stat("/sys/kernel/btf/vmlinux", &st) == 0 && st.st_size > 0;
 	caps->btf_vendor =
 		caps->btf_vmlinux && (!caps->kvm_is_module || exists("/sys/kernel/btf/kvm_amd") ||
 				      exists("/sys/kernel/btf/kvm_intel"));
@@ -126,9 +127,11 @@ struct field {
 /* Hand-typed twins of bpf/raw.bpf.h, to be compared with the kernel's own description. */
 static const struct layout {
 	const char *event;
+	const char *lacks; /* a field that it must not have, or NULL */
 	struct field fields[MAX_FIELDS];
 } layouts[KT_LAYOUTS] = {
 	[KT_LAYOUT_EXIT] = { "kvm_exit",
+			     NULL,
 			     { { "exit_reason", 8, 4 },
 			       { "guest_rip", 16, 8 },
 			       { "isa", 24, 4 },
@@ -138,6 +141,7 @@ static const struct layout {
 			       { "error_code", 52, 4 },
 			       { "vcpu_id", 56, 4 } } },
 	[KT_LAYOUT_EMULATE_INSN] = { "kvm_emulate_insn",
+				     NULL,
 				     { { "rip", 8, 8 },
 				       { "csbase", 16, 4 },
 				       { "len", 20, 1 },
@@ -145,13 +149,21 @@ static const struct layout {
 				       { "flags", 36, 1 },
 				       { "failed", 37, 1 } } },
 	[KT_LAYOUT_PAGE_FAULT] = { "kvm_page_fault",
+				   NULL,
 				   { { "vcpu_id", 8, 4 },
 				     { "guest_rip", 16, 8 },
 				     { "fault_address", 24, 8 },
 				     { "error_code", 32, 8 } } },
+	[KT_LAYOUT_PAGE_FAULT_OLD] = { "kvm_page_fault",
+				       "vcpu_id",
+				       { { "fault_address", 8, 8 }, { "error_code", 16, 4 } } },
+	[KT_LAYOUT_INJECT] = { "kvm_inj_exception",
+			       NULL,
+			       { { "exception", 8, 1 }, { "reinjected", 16, 1 } } },
+	[KT_LAYOUT_INJECT_OLD] = { "kvm_inj_exception", "reinjected", { { "exception", 8, 1 } } },
 };
 
-/* Looks for "field:TYPE NAME[…]; offset:O; size:S;". */
+/* Looks for "field:TYPE NAME[…]; offset:O; size:S;". With size 0 any place will do. */
 static bool has_field(const char *format, const struct field *f)
 {
 	size_t len = strlen(f->name);
@@ -166,7 +178,7 @@ static bool has_field(const char *format, const struct field *f)
 		if (!p)
 			return false;
 		if (sscanf(p, ";\toffset:%u;\tsize:%u;", &offset, &size) == 2)
-			return offset == f->offset && size == f->size;
+			return !f->size || (offset == f->offset && size == f->size);
 	}
 	return false;
 }
@@ -185,6 +197,9 @@ static void gather_layouts(struct kt_caps *caps)
 			caps->tracefs_denied |= errno == EACCES;
 			continue;
 		}
+		if (layouts[i].lacks &&
+		    has_field(text, &(struct field) { .name = layouts[i].lacks }))
+			continue;
 		while (f->name && has_field(text, f))
 			f++;
 		caps->layouts[i] = !f->name;

@@ -10,6 +10,9 @@ enum kt_record_layout {
 	KT_LAYOUT_EXIT,
 	KT_LAYOUT_EMULATE_INSN,
 	KT_LAYOUT_PAGE_FAULT,
+	KT_LAYOUT_PAGE_FAULT_OLD, /* without vcpu_id, guest_rip: before 6.1 */
+	KT_LAYOUT_INJECT,	  /* not read; tells how many arguments the tracepoint has */
+	KT_LAYOUT_INJECT_OLD,	  /* without reinjected */
 	KT_LAYOUTS,
 };
 

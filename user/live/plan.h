@@ -19,7 +19,13 @@ enum kt_view {
 	KT_VIEW_VCPUS,	    /* the vCPUs there are now */
 };
 
-enum kt_probe_kind { KT_PROBE_BTF, KT_PROBE_TP, KT_PROBE_ITER };
+enum kt_probe_kind { KT_PROBE_BTF, KT_PROBE_RAW, KT_PROBE_TP, KT_PROBE_ITER };
+
+/* How the programs get at KVM's structures. */
+enum kt_mode {
+	KT_MODE_BTF, /* through the types of the kvm modules: cheapest */
+	KT_MODE_RAW, /* without them: raw and classic tracepoints, memory read by helpers */
+};
 
 /* One BPF program. The order of the table is the order of attachment. */
 struct kt_probe {
@@ -27,6 +33,7 @@ struct kt_probe {
 	const char *event;   /* tracepoint, if classic of group kvm; NULL for an iterator */
 	enum kt_probe_kind kind;
 	u32 views;     /* bit mask of (1 << enum kt_view) */
+	u32 modes;     /* bit mask of (1 << enum kt_mode) */
 	bool optional; /* without it the output only has less detail */
 	int layout;    /* enum kt_record_layout the program relies on, -1 none */
 };
@@ -35,6 +42,7 @@ extern const struct kt_probe kt_probes[];
 extern const size_t kt_probe_count;
 
 struct kt_plan {
+	enum kt_mode mode;
 	u32 probes; /* bit mask over kt_probes */
 	bool uses_rings, uses_slots, uses_cells, uses_last_exits, uses_pending, uses_regions;
 	/* What the user should know, a sentence each; empty when there's nothing to say. */

@@ -20,6 +20,8 @@
 #define MIN_VCPUS	    1024
 #define VCPUS_PER_CPU	    8
 #define DEFAULT_REGIONS	    65536
+#define RAW_MORE_CELLS	    4096
+#define RAW_REGIONS	    16384
 #define RING_TOTAL_KIB	    (64 * 1024)
 #define RING_MIN_KIB	    64
 #define RING_MAX_KIB	    1024
@@ -89,6 +91,30 @@ static void size_maps(struct kt_session *s)
 			bpf_map__set_max_entries(maps[i].map, maps[i].entries);
 		else
 			bpf_map__set_autocreate(maps[i].map, false);
+	}
+}
+
+/*
+ * Kernels before 6.1 warn of classic and raw tracepoints that use hash tables which take their memory
+ * as they fill, for it may deadlock there. So they get all of it beforehand, and are smaller.
+ */
+static void preallocate(struct kt_session *s)
+{
+	const struct {
+		struct bpf_map *map;
+		bool used;
+		u32 entries;
+	} maps[] = {
+		{ s->skel->maps.more_cells, s->plan.uses_cells, RAW_MORE_CELLS },
+		{ s->skel->maps.regions, s->plan.uses_regions,
+		  s->opts.region_capacity ? s->opts.region_capacity : RAW_REGIONS },
+	};
+
+	for (size_t i = 0; s->plan.mode == KT_MODE_RAW && i < KT_ARRAY_SIZE(maps); i++) {
+		if (!maps[i].used)
+			continue;
+		bpf_map__set_map_flags(maps[i].map, 0);
+		bpf_map__set_max_entries(maps[i].map, maps[i].entries);
 	}
 }
 
@@ -239,6 +265,7 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 	s->skel->rodata->cfg.nr_cpus = s->caps.cpus;
 	s->skel->rodata->cfg.regions = opts->view == KT_VIEW_REGIONS;
 	size_maps(s);
+	preallocate(s);
 	choose_programs(s);
 	status = load(s);
 	if (status != KT_OK)
@@ -288,6 +315,21 @@ static struct bpf_link *attach_probe(const struct kt_session *s, const struct kt
 	return bpf_program__attach(prog);
 }
 
+static enum kt_status attach_failed(const struct kt_probe *probe, int err)
+{
+	bool denied = err == EPERM || err == EACCES;
+
+	/* Debian's kernels have a level 3 that shuts out everybody but CAP_SYS_ADMIN. */
+	if (denied && probe->kind == KT_PROBE_TP)
+		kt_err("no permission to use perf events, through which programs are attached to "
+		       "kvm:%s: run it as root (sudo), or set kernel.perf_event_paranoid to 2 or less",
+		       probe->event);
+	else
+		kt_err("cannot attach to %s%s: %s", probe->event ? "kvm:" : "",
+		       probe->event ? probe->event : probe->program, strerror(err));
+	return denied ? KT_DENIED : KT_UNSUPPORTED;
+}
+
 enum kt_status kt_session_attach(struct kt_session *s)
 {
 	s->links = kt_alloc(kt_probe_count * sizeof(*s->links));
@@ -304,9 +346,7 @@ enum kt_status kt_session_attach(struct kt_session *s)
 				probe->event, strerror(errno));
 			continue;
 		}
-		kt_err("cannot attach to %s%s: %s", probe->event ? "kvm:" : "",
-		       probe->event ? probe->event : probe->program, strerror(errno));
-		return errno == EPERM || errno == EACCES ? KT_DENIED : KT_UNSUPPORTED;
+		return attach_failed(probe, errno);
 	}
 	return KT_OK;
 }

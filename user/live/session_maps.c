@@ -340,13 +340,15 @@ void kt_session_describe(const struct kt_session *s)
 	bpf_object__for_each_map(map, s->skel->obj)
 	{
 		/* Hash tables take memory as they fill; the kernel only tells what they may take. */
-		if (bpf_map__fd(map) >= 0 && bpf_map__type(map) != BPF_MAP_TYPE_HASH)
+		if (bpf_map__fd(map) >= 0 && !(bpf_map__map_flags(map) & BPF_F_NO_PREALLOC))
 			bytes += map_bytes(bpf_map__fd(map));
 	}
 	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
 		bytes += map_bytes(s->rings[cpu]);
 	kt_info("%llu KiB of kernel memory in maps, room for %u vCPUs", bytes / 1024,
 		s->slots ? s->slots - 1 : 0);
+	if (s->plan.mode == KT_MODE_RAW)
+		return;
 	if (s->plan.uses_cells)
 		kt_info("beyond %u pairs of vCPU and reason, %zu bytes more for each", KT_CELLS - 1,
 			sizeof(struct kt_cell));

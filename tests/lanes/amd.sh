@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Usage: tests/lanes/amd.sh SERIES
-# Boots emulated AMD hosts with a stock kernel of that series, runs micro-guests under kvmtrace there
-# (amd/job_*.sh) and compares what it said with what guests, perf and tracefs say (amd/check.py).
+# Boots emulated AMD hosts with a stock kernel of that series, runs micro-guests under kvmtrace
+# there (amd/job_*.sh) and compares what it said with guests, perf and tracefs (amd/check.py).
 set -u
 series=$1
 BUILD=${BUILD:-build}
@@ -12,7 +12,7 @@ JOBS='main smp npt'
 options()
 {
 	case $1 in
-	main) echo --icount --timeout 150 ;;
+	main) echo --icount --timeout 400 ;;
 	smp) echo --smp 2 --timeout 60 ;;
 	npt) echo --param kvm-amd.npt=0 --timeout 60 ;;
 	esac
@@ -38,4 +38,4 @@ mkdir -p "$out"
 for job in $JOBS; do
 	boot "$job"
 done
-exec python3 tests/lanes/amd/check.py "amd-$series" "$out"
+exec python3 -B tests/lanes/amd/check.py "amd-$series" "$out"

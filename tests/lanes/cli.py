@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The command line: what needs neither KVM nor permission. Expectations are DESIGN.md's, typed by hand."""
+"""The command line: what needs neither KVM nor permission. Expectations are typed by hand."""
 import json
 import os
 import random
@@ -211,7 +211,7 @@ def mixed_up():
     words = [*" ".join(OPTIONS.values()).split(), "-p=1", "--vm=", "=", "-", "--", "---", "", "1",
              "0x", "%s%n", "*", "gp", "cpuid", "json", "-vvvv", "-h=", "\xff", "--pi", "--v"]
     for _ in range(150):
-        args = [source.choice(COMMANDS)] + [source.choice(words) for _ in range(source.randrange(5))]
+        args = [source.choice(COMMANDS), *source.choices(words, k=source.randrange(5))]
         args = [a for a in args if a not in ("-h", "--help")] + ["--no-such-option"]
         done = run(*args)
         if done.returncode not in (0, 2) or (done.returncode == 2 and done.out):

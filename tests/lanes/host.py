@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The machine's own KVM, whatever it is: hardware, or one in software that never raises kvm_exit."""
+"""The machine's own KVM: hardware, or one in software that never raises kvm_exit."""
 import collections
 import json
 import os
@@ -84,7 +84,8 @@ def exceptions(name, *args):
             yield f"tid or name: {r}"
     expected = collections.Counter()
     for k in want.of("exception"):
-        expected[int(k["vcpu"]), int(k["vector"]), k["error"], k["rip"], k.get("msr")] += int(k["count"])
+        key = int(k["vcpu"]), int(k["vector"]), k["error"], k["rip"], k.get("msr")
+        expected[key] += int(k["count"])
     if got != expected or not expected:
         yield f"expected {expected}, got {got}"
     yield from compare.lost_nothing(trace)

@@ -30,7 +30,10 @@ static struct kt_caps good_host(void)
 		.cap_sys_admin = true,
 		.init_pid_ns = true,
 		.tracefs = 3,
-		.layouts = { true, true, true },
+		.layouts = { [KT_LAYOUT_EXIT] = true,
+			     [KT_LAYOUT_EMULATE_INSN] = true,
+			     [KT_LAYOUT_PAGE_FAULT] = true,
+			     [KT_LAYOUT_INJECT] = true },
 		.cpus = 4,
 	};
 
@@ -101,6 +104,28 @@ static void no_permission(void **state)
 	refused_everywhere(&caps, KT_DENIED, "permission");
 }
 
+static struct kt_plan planned(const struct kt_caps *caps, enum kt_view view)
+{
+	struct kt_plan plan;
+
+	assert_int_equal(kt_plan_make(caps, view, &plan), KT_OK);
+	return plan;
+}
+
+/* Without the types of KVM's modules: other programs, and a word about it. */
+static void assert_raw(const struct kt_caps *caps, enum kt_view view, const char *words)
+{
+	struct kt_plan plan = planned(caps, view);
+
+	assert_int_equal(plan.mode, KT_MODE_RAW);
+	assert_non_null(plan.warnings.data);
+	assert_non_null(strstr(plan.warnings.data, words));
+	for (size_t i = 0; i < kt_probe_count; i++)
+		if (plan.probes >> i & 1)
+			assert_int_not_equal(kt_probes[i].kind, KT_PROBE_BTF);
+	kt_plan_fini(&plan);
+}
+
 static void module_types_want_more(void **state)
 {
 	struct kt_caps caps = good_host();
@@ -108,10 +133,58 @@ static void module_types_want_more(void **state)
 
 	(void)state;
 	caps.cap_sys_admin = false;
-	refused_everywhere(&caps, KT_DENIED, "CAP_SYS_ADMIN");
+	for (size_t i = 0; i < KT_ARRAY_SIZE(tracing); i++)
+		assert_raw(&caps, tracing[i], "CAP_SYS_ADMIN");
 	caps.kvm_is_module = false;
-	assert_int_equal(kt_plan_make(&caps, KT_VIEW_EXITS, &plan), KT_OK);
+	plan = planned(&caps, KT_VIEW_EXITS);
+	assert_int_equal(plan.mode, KT_MODE_BTF);
+	assert_int_equal(plan.warnings.len, 0);
 	kt_plan_fini(&plan);
+}
+
+static void no_module_btf(void **state)
+{
+	struct kt_caps caps = good_host();
+	struct kt_plan plan;
+
+	(void)state;
+	caps.btf_kvm = false;
+	for (size_t i = 0; i < KT_ARRAY_SIZE(tracing); i++)
+		assert_raw(&caps, tracing[i], "no BTF");
+	/* Of the vendor module only exit reasons are read. */
+	caps.btf_kvm = true;
+	caps.btf_vendor = false;
+	assert_raw(&caps, KT_VIEW_EXITS, "vendor module");
+	plan = planned(&caps, KT_VIEW_EXCEPTIONS);
+	assert_int_equal(plan.mode, KT_MODE_BTF);
+	kt_plan_fini(&plan);
+}
+
+/* One program for each tracepoint, the one that knows its layout. */
+static void old_layouts(void **state)
+{
+	struct kt_caps caps = good_host();
+	struct kt_plan plan;
+
+	(void)state;
+	caps.btf_kvm = caps.btf_vendor = false;
+	plan = planned(&caps, KT_VIEW_FAULTS);
+	assert_true(loads(&plan, "kt_fault_r"));
+	assert_false(loads(&plan, "kt_fault_old"));
+	kt_plan_fini(&plan);
+	caps.layouts[KT_LAYOUT_PAGE_FAULT] = caps.layouts[KT_LAYOUT_INJECT] = false;
+	caps.layouts[KT_LAYOUT_PAGE_FAULT_OLD] = caps.layouts[KT_LAYOUT_INJECT_OLD] = true;
+	plan = planned(&caps, KT_VIEW_FAULTS);
+	assert_false(loads(&plan, "kt_fault_r"));
+	assert_true(loads(&plan, "kt_fault_old"));
+	kt_plan_fini(&plan);
+	plan = planned(&caps, KT_VIEW_EXCEPTIONS);
+	assert_false(loads(&plan, "kt_inject_r"));
+	assert_true(loads(&plan, "kt_inject_r3"));
+	kt_plan_fini(&plan);
+	caps.layouts[KT_LAYOUT_PAGE_FAULT_OLD] = caps.layouts[KT_LAYOUT_INJECT_OLD] = false;
+	assert_refused(&caps, KT_VIEW_FAULTS, KT_UNSUPPORTED, "kvm_page_fault");
+	assert_refused(&caps, KT_VIEW_EXCEPTIONS, KT_UNSUPPORTED, "kvm_inj_exception");
 }
 
 static void no_kvm(void **state)
@@ -134,9 +207,7 @@ static void no_btf(void **state)
 	struct kt_caps caps = good_host();
 
 	(void)state;
-	caps.btf_kvm = false;
-	refused_everywhere(&caps, KT_UNSUPPORTED, "CONFIG_DEBUG_INFO_BTF_MODULES");
-	caps.btf_vmlinux = false;
+	caps.btf_vmlinux = caps.btf_kvm = caps.btf_vendor = false;
 	refused_everywhere(&caps, KT_UNSUPPORTED, "CONFIG_DEBUG_INFO_BTF=y");
 }
 
@@ -291,6 +362,8 @@ int main(void)
 		cmocka_unit_test(good_hosts),
 		cmocka_unit_test(no_permission),
 		cmocka_unit_test(module_types_want_more),
+		cmocka_unit_test(no_module_btf),
+		cmocka_unit_test(old_layouts),
 		cmocka_unit_test(no_kvm),
 		cmocka_unit_test(no_btf),
 		cmocka_unit_test(locked_down),

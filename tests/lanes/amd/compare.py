@@ -131,12 +131,12 @@ def faults(want, trace, shadow=False):
         yield from counted(f"fault {key}", got[key], k)
 
 
-def guest(job, name, shadow=False):
-    """All that one guest expects, in the session that saw everything."""
+def guest(job, name, shadow=False, session=""):
+    """All that one guest expects, in a session of all three commands."""
     want = job.want(name)
-    yield from exits(want, job.trace("exits"), shadow)
-    yield from exceptions(want, job.trace("exceptions"), shadow)
-    yield from faults(want, job.trace("faults"), shadow)
+    yield from exits(want, job.trace(session + "exits"), shadow)
+    yield from exceptions(want, job.trace(session + "exceptions"), shadow)
+    yield from faults(want, job.trace(session + "faults"), shadow)
     if not want.of("exits"):
         yield "the guest expects nothing"
 

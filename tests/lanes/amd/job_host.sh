@@ -6,6 +6,7 @@ NASTY=$(printf 'a"b,c\033[31m\nd\tü\\')
 
 vms()
 {
+	ls /sys/kernel/btf >/out/btf
 	once vms_none vms
 	once vms_none_json vms -f json
 	: >/out/listed.want
@@ -61,11 +62,21 @@ unprivileged()
 
 without_btf()
 {
-	mkdir /tmp/btf
+	cp /sys/kernel/btf/vmlinux /tmp/vmlinux.btf
 	mount -t tmpfs none /sys/kernel/btf
 	once nobtf exits -d 0.1
-	: >/sys/kernel/btf/vmlinux
-	once nokvmbtf exceptions -d 0.1
+	# As before 5.11: types of the kernel, but not of its modules.
+	mv /tmp/vmlinux.btf /sys/kernel/btf/vmlinux
+	launch raw_exits exits --by vm,vcpu,reason -f json
+	launch raw_exceptions exceptions -f json
+	launch raw_faults faults -f json
+	ready raw_exits raw_exceptions raw_faults
+	guest raw_msr g_msr
+	guest raw_pio g_pio
+	guest raw_ud g_ud
+	guest raw_npf g_npf
+	guest raw_smp g_smp
+	finish raw_exits raw_exceptions raw_faults
 	umount /sys/kernel/btf
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
-# One CPU, virtual time: waiting costs nothing, and a pace of 20,000 events a second is one on any machine.
+# One CPU, virtual time: waiting costs nothing, and 20,000 events a second are that on any machine.
 # shellcheck source=tests/lanes/amd/lib.sh
 . /w/lib.sh
 
@@ -88,11 +88,12 @@ filters()
 	launch f_vectors exceptions --vector gp,6 -f json
 	launch f_fpid faults -p "$(pid_of db)" -f json
 	launch f_fvm faults --vm 'gp-?' -f json
+	launch f_fall faults -f json
 	ready f_pid f_vm f_vcpu f_reason f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors \
-		f_fpid f_fvm
+		f_fpid f_fvm f_fall
 	go web db gp
 	finish f_pid f_vm f_vcpu f_reason f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors \
-		f_fpid f_fvm
+		f_fpid f_fvm f_fall
 }
 
 # Intervals; a VM that was there, one that was running, and one that begins.
@@ -156,3 +157,4 @@ intervals
 latency
 idle
 . /w/job_host.sh
+dmesg >/out/dmesg

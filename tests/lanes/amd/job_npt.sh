@@ -13,3 +13,4 @@ guest shadow_pf g_pf
 guest shadow_msr g_msr
 observed
 finish exits exceptions faults
+dmesg >/out/dmesg

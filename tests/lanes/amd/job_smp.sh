@@ -25,3 +25,4 @@ trace order exceptions -f json
 guest ordered g_twovms -n 10 --second 2000
 guest ordered2 g_twovms -n 10 --second 2000
 finish order
+dmesg >/out/dmesg

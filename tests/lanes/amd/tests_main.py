@@ -27,7 +27,7 @@ def halt(job):
 
 
 def row(job):
-    """Twenty guests, one after the other: each process has its own exact count, none has another's."""
+    """Twenty guests, one after the other: each has its own exact count, none has another's."""
     pids = set()
     for i in range(1, ROWS + 1):
         want = job.want(f"row{i}")

@@ -56,7 +56,7 @@ static __always_inline void emit(struct kt_pending_fault *f, const struct kt_vcp
 	e->duration = duration;
 	e->exit_code = v->exit_code;
 	e->isa = v->isa;
-	e->flags = (v->isa ? KT_FAULT_EXIT : 0) | KT_FAULT_RIP;
+	e->flags = v->isa ? KT_FAULT_EXIT : 0;
 	e->pad = 0;
 	kt_submit(e);
 }

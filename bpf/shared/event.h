@@ -182,7 +182,6 @@ struct kt_fault {
 };
 
 #define KT_FAULT_EXIT 0x01 /* exit_code, isa valid */
-#define KT_FAULT_RIP  0x02
 
 struct kt_notice {
 	struct kt_head head;

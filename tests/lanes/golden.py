@@ -67,7 +67,8 @@ def substitute(text, rules):
 
 def same_bar_ranges(text):
     """Of a histogram only that it is there: which buckets are hit is a matter of time."""
-    return re.sub(r"(^ *DURATION \.\.( DURATION)? \|.*\n)+", "HISTOGRAM\n", text, flags=re.M)
+    bar, gap = r" ?DURATION \.\.(?: DURATION)? \|.*\n", r" ?\.\. ?\n"
+    return re.sub(f"^{bar}(?:{bar}|{gap})*", "HISTOGRAM\n", text, flags=re.M)
 
 
 def plain_csv(text):

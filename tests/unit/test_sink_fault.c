@@ -32,7 +32,7 @@ static struct kt_fault fault(u32 isa, u32 code, u64 error)
 		.duration = 12345,
 		.exit_code = code,
 		.isa = isa,
-		.flags = KT_FAULT_EXIT | KT_FAULT_RIP,
+		.flags = KT_FAULT_EXIT,
 	};
 
 	return f;
@@ -81,7 +81,7 @@ static void what_is_not_known(void **state)
 	struct kt_fault f = fault(0, 0, 0x2);
 
 	(void)state;
-	f.flags = KT_FAULT_RIP;
+	f.flags = 0;
 	f.duration = 0;
 	assert_line(&f, &vm,
 		    TIME "web-1 vcpu2 address=0x40001038 error=0x2[not-present,write,supervisor] "
@@ -138,7 +138,7 @@ static void json(void **state)
 			   "\"duration_ns\":12345,\"isa\":\"vmx\",\"exit\":\"EPT_VIOLATION\","
 			   "\"code\":\"0x30\"}\n");
 	f = fault(0, 0, 0);
-	f.flags = KT_FAULT_RIP;
+	f.flags = 0;
 	f.duration = 0;
 	assert_record(KT_FORMAT_JSON, &f,
 		      HEAD "\"space\":null,\"rip\":\"0x201100\",\"error_code\":\"0x0\","
@@ -156,7 +156,7 @@ static void csv(void **state)
 		      "duration_ns,isa,exit,code\n"
 		      "2026-01-31T23:59:59.000000001Z,5,77,web-1,2,79,0x40001038,gpa,0x201100,"
 		      "0x100000006,not-present write user guest-final,12345,svm,NPF,0x400\n");
-	f.flags = KT_FAULT_RIP;
+	f.flags = 0;
 	f.duration = 0;
 	assert_record(KT_FORMAT_CSV, &f,
 		      "time,ts_ns,vm.pid,vm.name,vcpu,tid,address,space,rip,error_code,access,"

@@ -116,7 +116,7 @@ static struct kt_fault as_record(const struct kt_vcpu *v, const struct kt_pendin
 		.rip = p->rip,
 		.exit_code = v->exit_code,
 		.isa = v->isa,
-		.flags = (v->isa ? KT_FAULT_EXIT : 0) | KT_FAULT_RIP,
+		.flags = v->isa ? KT_FAULT_EXIT : 0,
 	};
 }
 

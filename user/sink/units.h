@@ -7,7 +7,7 @@
 
 /* Three significant digits: "987ns", "1.23us", "45.6ms", "120s". */
 void kt_str_add_ns(struct kt_str *s, u64 ns);
-/* "512B", "1.5MiB", "64GiB". */
+/* Likewise: "512B", "1.50MiB", "64.0GiB". */
 void kt_str_add_bytes(struct kt_str *s, u64 bytes);
 /* part of whole: "12.3%"; "-" when whole is 0. */
 void kt_str_add_share(struct kt_str *s, u64 part, u64 whole);

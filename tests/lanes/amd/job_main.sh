@@ -28,6 +28,7 @@ everything()
 	guest triple13 g_triple --vector 13
 	guest twovms g_twovms --name pair
 	guest smp g_smp
+	guest recreate g_recreate -n 60
 	guest named g_msr --name win11 -n 5
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		guest "row$i" g_cpuid -n $((i * 7 + 1))

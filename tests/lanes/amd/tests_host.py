@@ -113,7 +113,8 @@ def held(job, name):
 
 
 def vms_json(job):
-    by_pid = {r["vm"]["pid"]: r for r in job.trace("vms_json").records}
+    records = job.trace("vms_json").records
+    by_pid = {r["vm"]["pid"]: r for r in records}
     # Memory is in KVM's own structures, whose layout only the module's BTF tells (5.11 and later).
     module_btf = "kvm" in job.text("btf").split()
     for guest, name in (("listed", "db-1"), ("nasty", NASTY)):
@@ -129,8 +130,8 @@ def vms_json(job):
             yield f"differs: {r}"
         if r["memory_bytes"] != (4194304 if module_btf else None):
             yield f"memory: {r}"
-    if by_pid:
-        yield f"further VMs: {by_pid}"
+    if by_pid or len(records) != 2:
+        yield f"further VMs: {by_pid}, {len(records)} in all"
 
 
 def vms_text(job):
@@ -148,8 +149,8 @@ def vms_text(job):
 
 def vms_csv(job):
     rows = list(csv.DictReader(io.StringIO(job.text("vms_csv.out"))))
-    names = {r["vm.name"] for r in rows}
-    if names != {"db-1", NASTY_CSV}:
+    names = sorted(r["vm.name"] for r in rows)
+    if names != sorted(["db-1", NASTY_CSV]):
         yield f"names {names}"
     yield from same_columns("vms", job.text("vms_csv.out"))
 
@@ -265,9 +266,10 @@ def wait_for_kvm(job):
 
 # Every JSON trace, the type of its records, and what its summary calls their number.
 COUNTED = {
-    "exits": "exits many interval whole timed f_pid f_vm f_vcpu f_reason waiting",
-    "exception": "exceptions reinjected f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors n_json",
-    "fault": "faults f_fpid f_fvm f_fall",
+    "exits": "exits many interval whole timed f_pid f_vm f_vcpu f_reason waiting raw_exits",
+    "exception": "exceptions reinjected f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors "
+                 "n_json raw_exceptions",
+    "fault": "faults f_fpid f_fvm f_fall raw_faults",
     "faults": "regions",
 }
 PLURAL = {"exception": "exceptions", "fault": "faults"}

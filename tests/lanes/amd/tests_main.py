@@ -6,7 +6,8 @@ import re
 
 import compare
 
-SCENARIOS = ("cpuid pio msr ud pf npf hlt hlttimer gpsel cr triple triple13 twovms smp named"
+SCENARIOS = ("cpuid pio msr ud pf npf hlt hlttimer gpsel cr triple triple13 twovms smp "
+             "recreate named"
              .split())
 ROWS = 20
 SEEN_MS = 100

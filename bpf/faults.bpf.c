@@ -142,6 +142,36 @@ int BPF_PROG(kt_fault_exit, struct kvm_vcpu *vcpu, u32 isa)
 	return 0;
 }
 
+/*
+ * Where a fault that begins waits for the end of its exit. An earlier one that is still there will not
+ * see it. NULL: no slot was free, or the vCPU is filtered out.
+ */
+static __always_inline struct kt_pending_fault *new_fault(struct kt_vcpu *v, u32 slot, u32 vcpu_id)
+{
+	if (!v) {
+		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu_id))
+			kt_count(faults_without_vcpu_slot);
+		return NULL;
+	}
+	if (v->muted)
+		return NULL;
+	finish(slot, v, 0);
+	return bpf_map_lookup_elem(&pending_faults, &slot);
+}
+
+/* The guest goes on. */
+static __always_inline int end_fault(struct kt_vcpu *v, u32 slot)
+{
+	u64 begin;
+
+	if (!v || v->muted)
+		return 0;
+	begin = v->exit_ts;
+	v->exit_ts = KT_EXIT_NONE;
+	finish(slot, v, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
+	return 0;
+}
+
 static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool raw)
 {
 	struct kt_pending_fault *f;
@@ -149,15 +179,7 @@ static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool 
 	u32 slot;
 
 	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
-	if (!v) {
-		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, ctx->vcpu_id))
-			kt_count(faults_without_vcpu_slot);
-		return;
-	}
-	if (v->muted)
-		return;
-	finish(slot, v, 0);
-	f = bpf_map_lookup_elem(&pending_faults, &slot);
+	f = new_fault(v, slot, ctx->vcpu_id);
 	if (!f)
 		return;
 	f->ts = bpf_ktime_get_ns();
@@ -186,15 +208,7 @@ int BPF_PROG(kt_fault_region, struct kvm_vcpu *vcpu, u64 address, u64 error_code
 	if (!vcpu)
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, false);
-	if (!v) {
-		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu->vcpu_id))
-			kt_count(faults_without_vcpu_slot);
-		return 0;
-	}
-	if (v->muted)
-		return 0;
-	finish(slot, v, 0);
-	f = bpf_map_lookup_elem(&pending_faults, &slot);
+	f = new_fault(v, slot, vcpu->vcpu_id);
 	if (!f)
 		return 0;
 	f->address = address;
@@ -207,18 +221,12 @@ SEC("?tp_btf/kvm_entry")
 int BPF_PROG(kt_fault_entry, struct kvm_vcpu *vcpu)
 {
 	struct kt_vcpu *v;
-	u64 begin;
 	u32 slot;
 
 	if (!vcpu)
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, true);
-	if (!v || v->muted)
-		return 0;
-	begin = v->exit_ts;
-	v->exit_ts = KT_EXIT_NONE;
-	finish(slot, v, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
-	return 0;
+	return end_fault(v, slot);
 }
 
 /* ---- without the types of the kvm modules ---- */
@@ -257,15 +265,7 @@ int kt_fault_old(struct kt_raw_kvm_page_fault_old *ctx)
 	u32 slot;
 
 	v = kt_vcpu_current_raw(&slot);
-	if (!v) {
-		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
-			kt_count(faults_without_vcpu_slot);
-		return 1;
-	}
-	if (v->muted)
-		return 1;
-	finish(slot, v, 0);
-	f = bpf_map_lookup_elem(&pending_faults, &slot);
+	f = new_fault(v, slot, KT_NO_VCPU);
 	if (!f)
 		return 1;
 	f->ts = bpf_ktime_get_ns();
@@ -282,14 +282,8 @@ SEC("?raw_tp/kvm_entry")
 int kt_fault_entry_r(struct kt_raw_args *ctx)
 {
 	struct kt_vcpu *v;
-	u64 begin;
 	u32 slot;
 
 	v = kt_vcpu_get_raw(ctx->args[0], &slot);
-	if (!v || v->muted)
-		return 0;
-	begin = v->exit_ts;
-	v->exit_ts = KT_EXIT_NONE;
-	finish(slot, v, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
-	return 0;
+	return end_fault(v, slot);
 }

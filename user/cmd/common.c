@@ -263,6 +263,22 @@ static enum kt_status check_pid(const struct kt_common *c, u32 *tgid)
 	return KT_OK;
 }
 
+/*
+ * With --vm, VMs that are there already get their names now: one that ends a moment after it is met
+ * would have lost its own by then, and be taken for another.
+ */
+static void learn_names(const struct kt_run *run)
+{
+	struct kt_vm_list list = {};
+
+	if (!run->common->vm)
+		return;
+	if (!kt_vm_scan("/proc", NULL, &list))
+		for (size_t i = 0; i < list.count; i++)
+			kt_vm_table_get(run->vms, list.vms[i].pid);
+	kt_vm_list_free(&list);
+}
+
 enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, enum kt_view view,
 			   const char *record_type)
 {
@@ -291,6 +307,7 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 	if (common->format != KT_FORMAT_TEXT)
 		run->record = kt_record_new(common->format, run->out, record_type);
 	run->vms = kt_vm_table_new("/proc");
+	learn_names(run);
 	run->realtime_offset = kt_realtime_offset_ns();
 	return KT_OK;
 }
@@ -302,7 +319,6 @@ enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what
 		.duration_ns = run->common->duration_ns,
 		.interval_ns = interval_ns,
 		.vm_glob = run->common->vm,
-		.pid = run->common->pid,
 		.vms = run->vms,
 		.out = run->out,
 		.what = what,

@@ -21,9 +21,8 @@ struct {
 	__type(value, struct last_exit);
 } last_exits SEC(".maps");
 
-#define X86_REG_RIP   16 /* VCPU_REGS_RIP, the same in all kernels that have it in regs[] */
-#define VECTOR_PF     14
-#define NO_ERROR_CODE 0
+#define X86_REG_RIP 16 /* VCPU_REGS_RIP, the same in all kernels that have it in regs[] */
+#define VECTOR_PF   14
 
 /* The memory of what happened to the current thread's vCPU since its last exit. */
 static __always_inline struct last_exit *current_exit(bool raw)
@@ -324,7 +323,7 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 	}
 	e->rip = 0;
 	e->address = 0;
-	e->error_code = has_error ? error_code : NO_ERROR_CODE;
+	e->error_code = has_error ? error_code : 0;
 	e->vector = vector;
 	e->flags = (has_error ? KT_EXC_ERROR_CODE : 0) | (reinjected ? KT_EXC_REINJECTED : 0);
 	e->pad = 0;

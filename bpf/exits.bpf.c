@@ -102,7 +102,6 @@ static __noinline u32 new_cell(u32 slot, u32 index)
 	}
 	cell = cell_at(number);
 	if (!cell) {
-		v->exits_without_cell++;
 		kt_count(exits_without_cell);
 		return KT_NO_CELL;
 	}
@@ -119,7 +118,6 @@ static __always_inline struct kt_cell *cell_of(struct kt_vcpu *v, u32 slot)
 	u32 index = v->exit_index, number;
 
 	if (index >= KT_REASONS) { /* the list of odd codes is full */
-		v->exits_without_cell++;
 		kt_count(exits_without_cell);
 		return NULL;
 	}

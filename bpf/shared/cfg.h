@@ -30,7 +30,6 @@
 #define KT_REASON_WORDS	   ((KT_REASON_DENSE + 63) / 64)
 
 struct kt_cfg {
-	u32 nr_cpus;	 /* possible CPUs: entries of the per-CPU arrays */
 	u32 tgid;	 /* only this process, KT_NO_PID: all */
 	u32 vcpu_id;	 /* only this vCPU, KT_NO_VCPU: all */
 	u32 vectors;	 /* bit mask of exception vectors to report */
@@ -52,7 +51,7 @@ struct kt_counters {
 	u64 faults_without_region; /* the table of regions was full */
 	u64 slots_taken;
 	u64 reinjected_hidden;
-	u64 notices_lost;    /* the control ring was full */
+	u64 notices_lost;    /* notices to user space that found no room */
 	u64 threads_unknown; /* events of threads that have no vCPU loaded */
 };
 

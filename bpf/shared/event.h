@@ -29,7 +29,6 @@ struct kt_vcpu {
 	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
 	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
 	u64 unpaired_entries;
-	u64 exits_without_cell;
 	char comm[KT_COMM_LEN]; /* of the thread group's leader */
 	/* exits: the number of the histogram for each reason, KT_NO_CELL: none yet */
 	u32 cells[KT_REASONS];

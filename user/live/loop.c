@@ -393,6 +393,10 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 	if (status == KT_OK) {
 		nanosleep(&last_nap, NULL);
 		drain(&l, true);
+		if (kt_session_counters(s)->notices_lost)
+			kt_warn("%llu notices of new vCPUs found no room: --vm may have missed some, and "
+				"names of VMs that have gone may be lacking",
+				kt_session_counters(s)->notices_lost);
 		if (ops->interval)
 			ops->interval(ctx, true);
 	}

@@ -27,7 +27,6 @@ struct kt_loop_opts {
 	u64 duration_ns; /* 0: until a signal */
 	u64 interval_ns; /* 0: none */
 	const char *vm_glob;
-	u32 pid; /* for messages only; the filter is in the session's cfg */
 	struct kt_vm_table *vms;
 	struct kt_out *out; /* a write error ends the run */
 	const char *what;   /* "exits": for the message that tracing has begun */

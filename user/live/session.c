@@ -82,8 +82,7 @@ static void size_maps(struct kt_session *s)
 		{ skel->maps.free_cells, p->uses_cells, KT_CELLS },
 		{ skel->maps.last_exits, p->uses_last_exits, slots },
 		{ skel->maps.pending_faults, p->uses_pending, slots },
-		{ skel->maps.regions, p->uses_regions,
-		  s->opts.region_capacity ? s->opts.region_capacity : DEFAULT_REGIONS },
+		{ skel->maps.regions, p->uses_regions, DEFAULT_REGIONS },
 	};
 
 	for (size_t i = 0; i < KT_ARRAY_SIZE(maps); i++) {
@@ -106,8 +105,7 @@ static void preallocate(struct kt_session *s)
 		u32 entries;
 	} maps[] = {
 		{ s->skel->maps.more_cells, s->plan.uses_cells, RAW_MORE_CELLS },
-		{ s->skel->maps.regions, s->plan.uses_regions,
-		  s->opts.region_capacity ? s->opts.region_capacity : RAW_REGIONS },
+		{ s->skel->maps.regions, s->plan.uses_regions, RAW_REGIONS },
 	};
 
 	for (size_t i = 0; s->plan.mode == KT_MODE_RAW && i < KT_ARRAY_SIZE(maps); i++) {
@@ -262,7 +260,6 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 	s->skel->rodata->cfg = opts->cfg;
 	for (u32 i = 0; i < KT_BUCKET_TABLE; i++)
 		s->skel->rodata->cfg.buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
-	s->skel->rodata->cfg.nr_cpus = s->caps.cpus;
 	s->skel->rodata->cfg.regions = opts->view == KT_VIEW_REGIONS;
 	size_maps(s);
 	preallocate(s);

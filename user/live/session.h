@@ -13,11 +13,10 @@
 
 struct kt_session_opts {
 	enum kt_view view;
-	struct kt_cfg cfg;   /* filters; nr_cpus and regions are filled in by the session */
-	u32 vcpu_capacity;   /* 0: chosen by the size of the host */
-	u32 region_capacity; /* 0: 65,536 */
-	u32 ring_kib;	     /* for each CPU; 0: chosen by the number of CPUs */
-	bool wait;	     /* wait for KVM to be loaded instead of giving up */
+	struct kt_cfg cfg; /* filters; regions and buckets are filled in by the session */
+	u32 vcpu_capacity; /* 0: chosen by the size of the host */
+	u32 ring_kib;	   /* for each CPU; 0: chosen by the number of CPUs */
+	bool wait;	   /* wait for KVM to be loaded instead of giving up */
 };
 
 struct kt_session;

@@ -49,11 +49,6 @@ struct preempt_notifier {
 };
 
 struct kvm_queued_exception {
-	bool pending;
-	bool injected;
-	bool has_error_code;
-	u8 vector;
-	u32 error_code;
 	u64 payload;
 	bool has_payload;
 };
@@ -91,8 +86,6 @@ struct vcpu_svm {
 
 struct vmcb_control_area {
 	u32 exit_code;
-	u64 exit_info_1;
-	u64 exit_info_2;
 };
 
 struct vmcb {

@@ -24,17 +24,24 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wer
 
 BPF_SRC  := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ  := $(BPF_SRC:%.c=$(BUILD)/%.o)
+# What of user/live does without libbpf, for unit tests.
+PURE_LIVE := $(addprefix user/live/,facts.c programs.c plan.c items.c kvm_watch.c tracefs.c)
 CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c)) \
-	user/live/plan.c
+	$(PURE_LIVE)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
-MAIN_SRC := $(sort $(wildcard user/cmd/*.c) $(filter-out user/live/plan.c,$(wildcard user/live/*.c))) \
+MAIN_SRC := $(sort $(wildcard user/cmd/*.c) $(filter-out $(PURE_LIVE),$(wildcard user/live/*.c))) \
 	user/main.c
 MAIN_OBJ := $(MAIN_SRC:%.c=$(BUILD)/%.o)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 GUEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/guest/lib/*.c)))
 GUESTS   := $(patsubst tests/guest/%.c,$(BUILD)/tests/guest/%,$(sort $(wildcard tests/guest/g_*.c)))
 
-.PHONY: all demo test lint install uninstall clean help deps guests unit
+# The compilers whose objects have to pass the verifier, of those that are here.
+VERIFIER := $(BUILD)/tests/verifier
+VERIFIER_CLANGS := $(notdir $(shell for v in 14 19; do command -v clang-$$v; done))
+
+.PHONY: all demo test lint install uninstall clean help deps guests unit verifier \
+	always
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -53,15 +60,16 @@ help:
 $(BUILD)/kvmtrace: $(MAIN_OBJ) $(BUILD)/libkt-core.a
 	$(call say,LINK,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/libkt-core.a: $(CORE_OBJ)
-	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+# The Makefile says which members it has.
+$(BUILD)/libkt-core.a: $(CORE_OBJ) Makefile
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(CORE_OBJ)
 
 $(BUILD)/user/%.o: user/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # Only these know the skeleton.
-$(BUILD)/user/live/session.o $(BUILD)/user/live/session_maps.o: $(BUILD)/gen/kvmtrace.skel.h
+$(BUILD)/user/live/session.o $(BUILD)/user/live/session_load.o $(BUILD)/user/live/session_maps.o: $(BUILD)/gen/kvmtrace.skel.h
 
 $(BUILD)/bpf/%.o: bpf/%.c
 	@mkdir -p $(@D)
@@ -87,6 +95,19 @@ $(BUILD)/tests/guest/lib/%.o: tests/guest/lib/%.c
 $(BUILD)/tests/guest/g_%: tests/guest/g_%.c $(GUEST_LIB)
 	@mkdir -p $(@D)
 	$(call say,GUEST,$@)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(GUEST_LIB) -lpthread
+
+# Each object is the one that a build with that clang has, which alone knows what it is made of.
+verifier: $(VERIFIER)/verify $(VERIFIER)/selftest.bpf.o $(VERIFIER_CLANGS:%=$(VERIFIER)/%.bpf.o)
+$(VERIFIER)/verify: tests/verifier/verify.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBS)
+$(VERIFIER)/selftest.bpf.o: tests/verifier/selftest.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(VERIFIER)/%.bpf.o: always
+	$(Q)$(MAKE) --no-print-directory $(if $(Q),-s) BUILD=$(VERIFIER)/$* CLANG=$* \
+		$(VERIFIER)/$*/gen/kvmtrace.bpf.o
+	@cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
 
 deps:
 	tools/deps.sh build

@@ -6,6 +6,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct kt_cfg cfg = {};
 struct kt_counters counters = {};
+/* Not 0, or it would not be in .data: user space sets it. */
 struct kt_control control = { .epoch = 1 };
 u32 vcpu_cache[KT_CACHE_PLACES] = {};
 u32 thread_cache[KT_CACHE_PLACES] = {};

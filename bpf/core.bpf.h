@@ -134,14 +134,15 @@ static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
  * The same two without the types of the kvm module (5.10, or no permission to read them): the vCPU is
  * an address, and every look at memory is a helper call.
  */
-static __always_inline struct kt_vcpu *kt_vcpu_get_raw(u64 vcpu, u32 *slot)
+static __always_inline struct kt_vcpu *kt_vcpu_get_raw(u64 vcpu, u32 *slot, bool entering)
 {
 	u32 place = vcpu * 0x9e3779b97f4a7c15ull >> (64 - KT_CACHE_BITS);
 	struct kt_vcpu *v;
 
 	*slot = vcpu_cache[place];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->vcpu == vcpu && BPF_CORE_READ((struct kvm_vcpu *)vcpu, stat.exits))
+	if (v && v->vcpu == vcpu &&
+	    (!entering || BPF_CORE_READ((struct kvm_vcpu *)vcpu, stat.exits)))
 		return v;
 	*slot = kt_slot_of_vcpu(vcpu);
 	vcpu_cache[place % KT_CACHE_PLACES] = *slot;

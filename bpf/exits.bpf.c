@@ -249,6 +249,27 @@ int kt_exit_begin_r(struct kt_raw_kvm_exit *ctx)
 }
 
 /*
+ * The same where the exit reason is an argument (until 5.15): cheaper. A kernel whose tracepoint has
+ * fewer arguments refuses to attach this.
+ */
+SEC("?raw_tp/kvm_exit")
+int kt_exit_begin_r3(struct kt_raw_args *ctx)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)ctx->args[1];
+	u32 reason = ctx->args[0], isa = ctx->args[2], slot;
+	struct kt_vcpu *v;
+
+	v = kt_vcpu_get_raw((u64)vcpu, &slot, false);
+	if (!v)
+		return lose_exit(BPF_CORE_READ(vcpu, vcpu_id));
+	if (v->muted)
+		return 0;
+	v->isa = isa;
+	begin_exit(v, slot, isa, kt_plain_reason(isa, reason));
+	return 0;
+}
+
+/*
  * An entry that ends no exit we know. The first entries of a vCPU don't count: it is new, or tracing
  * began while it handled an exit, or the program on kvm_exit isn't attached yet (or no more).
  */
@@ -309,6 +330,6 @@ int kt_exit_end_r(struct kt_raw_args *ctx)
 	struct kt_vcpu *v;
 	u32 slot;
 
-	v = kt_vcpu_get_raw(ctx->args[0], &slot);
+	v = kt_vcpu_get_raw(ctx->args[0], &slot, true);
 	return v ? end_exit(v, slot) : 0;
 }

@@ -284,6 +284,6 @@ int kt_fault_entry_r(struct kt_raw_args *ctx)
 	struct kt_vcpu *v;
 	u32 slot;
 
-	v = kt_vcpu_get_raw(ctx->args[0], &slot);
+	v = kt_vcpu_get_raw(ctx->args[0], &slot, true);
 	return end_fault(v, slot);
 }

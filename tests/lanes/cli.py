@@ -11,14 +11,17 @@ import tempfile
 from program import KVMTRACE, main, one_line, run
 
 WIDTH = 80
-COMMANDS = ("exits", "exceptions", "faults", "vms")
+FACTS = os.path.join("tests", "facts")
+COMMANDS = ("exits", "exceptions", "faults", "vms", "doctor")
 COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h"
-TRACING = COMMON + " --vcpu --duration -d --strict --wait --max-vcpus"
+PLAIN = "--format -f --output -o --verbose -v --version --help -h"
+TRACING = COMMON + " --facts --vcpu --duration -d --strict --wait --max-vcpus"
 OPTIONS = {
     "exits": TRACING + " --hist --by --interval -i --reason",
     "exceptions": TRACING + " --reinjected --vector --buffer",
     "faults": TRACING + " --hist --top --buffer",
     "vms": COMMON,
+    "doctor": PLAIN + " --facts --save-facts",
 }
 # Name, arguments, what the message has to name.
 USAGE = (
@@ -113,7 +116,7 @@ def accepted(command):
     values = {"--pid": "1", "--vm": "x*", "--format": "json", "--output": "-", "--vcpu": "0",
               "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
               "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
-              "--top": "3", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
+              "--top": "3", "--facts": "x", "--save-facts": "x", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
     for word in OPTIONS[command].split():
         forms = [[word]]
         if word in values and word.startswith("--"):
@@ -217,6 +220,84 @@ def mixed_up():
             yield f"{args}: status {done.returncode}, {done.err!r}"
 
 
+# Facts of hosts, the status and words that doctor has for each.
+HOSTS = (
+    ("debian-6.1-amd", 0, ("exits: yes.", "exit_code in the VMCB", "kvm_amd")),
+    ("builtin-6.18-intel", 0, ("built in", "vt.exit_reason in struct vcpu_vmx",
+                               "EPT misconfigurations")),
+    ("debian-5.10-amd", 0, ("first argument of kvm_exit", "its upper half from kvm_exit's",
+                            "missing: this kernel's KVM keeps no count")),
+    ("pvm-6.18", 3, ("exits: no.", "exceptions: yes.", "never raises kvm_exit")),
+    ("no-btf", 3, ("CONFIG_DEBUG_INFO_BTF=y", "vms: as far as /proc tells.")),
+    ("no-permission", 4, ("CAP_BPF and CAP_PERFMON",)),
+)
+
+
+def facts_of(name):
+    return os.path.join(FACTS, name + ".facts")
+
+
+def doctor_text():
+    for name, status, words in HOSTS:
+        done = run("doctor", "--facts", facts_of(name))
+        if done.returncode != status or done.err:
+            yield f"{name}: status {done.returncode}, {done.err!r}"
+        for word in words:
+            if word not in done.out:
+                yield f"{name}: does not say '{word}'"
+
+
+def doctor_records():
+    """The same in json, and the items in csv."""
+    done = run("doctor", "--facts", facts_of("debian-5.10-amd"), "-f", "json")
+    records = [json.loads(line) for line in done.out.splitlines()]
+    tracing = {r["command"]: r for r in records if r["type"] == "tracing"}
+    items = {(r["command"], r["item"]): r for r in records if r["type"] == "item"}
+    facts = {r["key"]: r["value"] for r in records if r["type"] == "fact"}
+    if sorted(tracing) != ["exceptions", "exits", "faults", "faults --hist", "vms"]:
+        yield f"commands {sorted(tracing)}"
+    if "kt_exit_begin_r3" not in tracing["exits"]["programs"]:
+        yield f"exits: {tracing['exits']}"
+    memory = items["vms", "memory"]
+    if memory["available"] or "keeps no count" not in memory["lack"]:
+        yield f"memory: {memory}"
+    with open(facts_of("debian-5.10-amd"), encoding="utf-8") as file:
+        lines = dict(line.rstrip("\n").split(" =", 1) for line in file
+                     if " =" in line and not line.startswith("#"))
+    if facts != {key: value.strip() for key, value in lines.items()}:
+        yield "the facts are not those of the file"
+    rows = run("doctor", "--facts", facts_of("debian-5.10-amd"), "-f", "csv").out.splitlines()
+    if rows[0] != "command,item,available,source,lack" or len(rows) != len(items) + 1:
+        yield f"{len(rows)} rows after {rows[0]!r}, for {len(items)} items"
+
+
+def doctor_facts():
+    """What is saved can be given back, and means the same; what is damaged is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "here.facts")
+        run("doctor", "--save-facts", path)
+        saved = run("doctor", "--facts", path, "-f", "json").out
+        here = run("doctor", "-f", "json").out
+        keys = [[r for r in map(json.loads, text.splitlines()) if r["type"] == "fact"]
+                for text in (saved, here)]
+        if not keys[0] or keys[0] != keys[1]:
+            yield "facts changed between saving and reading"
+        for text in ("", "kvmtrace facts 2\n", "nonsense", "kvmtrace facts 1\ncpus = many\n",
+                     "kvmtrace facts 1\nkvm = perhaps\n", "kvmtrace facts 1\ncpus\n",
+                     "kvmtrace facts 1\nkernel.release = " + "x" * 100 + "\n",
+                     "kvmtrace facts 1\nkvm = \033[31m\n", "\0" * 100):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            done = run("doctor", "--facts", path)
+            if done.returncode != 1 or done.out:
+                yield f"{text[:40]!r}: status {done.returncode}"
+            yield from one_line(done.err, path)
+            if "\033" in done.err:
+                yield f"{done.err!r}"
+        yield from usage(["exits", "--facts", path], path, 1)
+        yield from usage(["doctor", "--facts", os.path.join(folder, "none")], "none", 1)
+
+
 TESTS = {
     **{"usage-" + name: lambda a=args, w=words: usage(a, w) for name, args, words in USAGE},
     # Nothing is wrong with the command line: the process has gone, or never was.
@@ -225,6 +306,9 @@ TESTS = {
     **{"help-" + c: lambda c=c: help_command(c) for c in COMMANDS},
     **{"options-" + c: lambda c=c: accepted(c) for c in COMMANDS},
     "version": version,
+    "doctor-text": doctor_text,
+    "doctor-records": doctor_records,
+    "doctor-facts": doctor_facts,
     "closed-pipe": closed_pipe,
     "full-disk": full_disk,
     "closed-output": closed_output,

@@ -12,7 +12,8 @@ struct kt_cmd {
 	enum kt_status (*run)(int argc, char **argv);
 };
 
-extern const struct kt_cmd kt_cmd_exits, kt_cmd_exceptions, kt_cmd_faults, kt_cmd_vms;
+extern const struct kt_cmd kt_cmd_exits, kt_cmd_exceptions, kt_cmd_faults, kt_cmd_vms,
+	kt_cmd_doctor;
 
 /* What --help prints of a command. */
 struct kt_cmd_help {

@@ -8,6 +8,7 @@
 #include "../lib/log.h"
 #include "cmd.h"
 #include "common.h"
+#include "facts_file.h"
 
 void kt_common_init(struct kt_common *c)
 {
@@ -157,6 +158,9 @@ const struct kt_opt kt_opts_general[KT_OPTS_GENERAL_COUNT] = {
 	{ "max-vcpus", 0, KT_OPT_U32, AT(max_vcpus), "N",
 	  "room for N vCPUs at a time (default: 1024, more on hosts with over 128 CPUs)", 1,
 	  1048576, NULL },
+	{ "facts", 0, KT_OPT_STRING, AT(facts), "FILE",
+	  "choose programs by the facts in FILE, as doctor saves them, not by this host's", 0, 0,
+	  NULL },
 	{ "verbose", 'v', KT_OPT_COUNT, AT(verbose), NULL,
 	  "say what is loaded and why; -vv: libbpf's messages too", 0, 0, NULL },
 	{ "version", 0, KT_OPT_FLAG, AT(version), NULL, "print the version", 0, 0, NULL },
@@ -295,6 +299,10 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 	run->common = common;
 	opts.cfg.vcpu_id = common->vcpu;
 	status = check_pid(common, &opts.cfg.tgid);
+	if (status == KT_OK && common->facts) {
+		opts.facts = &run->facts;
+		status = kt_facts_load(common->facts, &run->facts);
+	}
 	if (status != KT_OK)
 		return status;
 	status = kt_session_open(&opts, &run->session);

@@ -25,6 +25,7 @@ struct kt_common {
 	bool wait;
 	u32 max_vcpus;
 	u32 ring_kib;
+	const char *facts;
 	bool help, version;
 };
 
@@ -42,7 +43,7 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 #define KT_OPTS_REASON_COUNT	    1
 #define KT_OPTS_VECTOR_COUNT	    1
 #define KT_OPTS_OUTPUT_COUNT	    3
-#define KT_OPTS_GENERAL_COUNT	    6
+#define KT_OPTS_GENERAL_COUNT	    7
 #define KT_OPTS_RINGS_COUNT	    1
 #define KT_OPTS_PLAIN_OUTPUT_COUNT  2
 #define KT_OPTS_PLAIN_GENERAL_COUNT 3
@@ -51,6 +52,7 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 struct kt_run {
 	const struct kt_common *common;
 	struct kt_session *session;
+	struct kt_facts facts; /* --facts */
 	struct kt_vm_table *vms;
 	struct kt_out *out;
 	struct kt_record *record; /* NULL for text */

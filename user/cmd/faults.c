@@ -155,16 +155,46 @@ static void add_unfinished(struct faults *x, const struct kt_fault *f)
 				     .gva = !gpa };
 	bool ept = gpa && f->isa == KT_ISA_VMX;
 	enum kt_access access = ept ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
-	struct region *r = NULL;
+	struct region *r = new_region(x, &key);
 
-	for (size_t i = 0; i < x->region_count && !r; i++)
-		if (memcmp(&x->regions[i].key, &key, sizeof(key)) == 0)
-			r = &x->regions[i];
-	if (!r)
-		r = new_region(x, &key);
-	r->sums.count++;
-	r->sums.access[access]++;
+	r->sums.count = 1;
+	r->sums.access[access] = 1;
 	x->seen++;
+}
+
+static int by_region(const void *left, const void *right)
+{
+	const struct region *a = left, *b = right;
+
+	if (a->vm != b->vm)
+		return a->vm->id > b->vm->id ? 1 : -1;
+	if (a->key.gva != b->key.gva)
+		return a->key.gva > b->key.gva ? 1 : -1;
+	return (a->key.region > b->key.region) - (a->key.region < b->key.region);
+}
+
+/* Everything in struct kt_region is a number of 64 bits to be added up. */
+static void add_sums(struct kt_region *to, const struct kt_region *from)
+{
+	_Static_assert(sizeof(*to) % sizeof(u64) == 0, "nothing but numbers");
+	for (size_t i = 0; i < sizeof(*to) / sizeof(u64); i++)
+		((u64 *)to)[i] += ((const u64 *)from)[i];
+}
+
+/* A region may have come several times: a fault that was not finished, KVM that was loaded anew. */
+static void merge_regions(struct faults *x)
+{
+	size_t kept = 0;
+
+	if (x->region_count)
+		qsort(x->regions, x->region_count, sizeof(*x->regions), by_region);
+	for (size_t i = 0; i < x->region_count; i++) {
+		if (kept && !by_region(&x->regions[kept - 1], &x->regions[i]))
+			add_sums(&x->regions[kept - 1].sums, &x->regions[i].sums);
+		else
+			x->regions[kept++] = x->regions[i];
+	}
+	x->region_count = kept;
 }
 
 /* What a vCPU was in the middle of when it, or tracing, ended. */
@@ -204,14 +234,21 @@ static int hotter(const void *left, const void *right)
 	return (a->key.region > b->key.region) - (a->key.region < b->key.region);
 }
 
-static void collect_regions(struct faults *x)
+static void take_regions(void *ctx)
 {
-	int err = kt_session_each_region(x->run.session, on_region, x);
+	struct faults *x = ctx;
+	int err = x->opts->hist ? kt_session_each_region(x->run.session, on_region, x) : 0;
 
 	if (err)
 		kt_warn("cannot read the regions: %s", strerror(-err));
+}
+
+static void collect_regions(struct faults *x)
+{
+	take_regions(x);
 	for (size_t i = 0; i < x->unfinished_count; i++)
 		add_unfinished(x, &x->unfinished[i]);
+	merge_regions(x);
 	if (x->region_count)
 		qsort(x->regions, x->region_count, sizeof(*x->regions), hotter);
 }
@@ -397,6 +434,7 @@ static void on_interval(void *ctx, bool final)
 static const struct kt_loop_ops ops = { .event = on_event,
 					.lost = on_lost,
 					.gone = on_gone,
+					.unloading = take_regions,
 					.idle = on_idle,
 					.interval = on_interval };
 

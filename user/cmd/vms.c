@@ -97,22 +97,11 @@ static void take_found(struct vms *x, size_t at)
 
 static void ask_kernel(struct vms *x)
 {
-	struct kt_session_opts opts = { .view = KT_VIEW_VCPUS };
+	struct kt_session_opts opts = { .view = KT_VIEW_VCPUS, .quiet = true };
 	struct kt_session *session;
-	struct kt_caps caps;
-	struct kt_plan plan;
 	enum kt_status status;
 	int err;
 
-	kt_caps_gather(&caps);
-	status = kt_plan_make(&caps, KT_VIEW_VCPUS, &plan);
-	if (status != KT_OK)
-		kt_info("vCPU threads and memory only as far as /proc tells: %s",
-			plan.refusal.data);
-	kt_plan_fini(&plan);
-	kt_caps_fini(&caps);
-	if (status != KT_OK)
-		return;
 	status = kt_session_open(&opts, &session);
 	if (status == KT_OK)
 		status = kt_session_attach(session);
@@ -120,6 +109,9 @@ static void ask_kernel(struct vms *x)
 		err = kt_session_each_vcpu(session, on_vcpu, x);
 		if (err)
 			kt_warn("cannot list vCPUs through BPF: %s", strerror(-err));
+	} else {
+		kt_info("vCPU threads and memory only as far as /proc tells: %s",
+			kt_session_failure(session));
 	}
 	kt_session_close(session);
 	if (x->found_count)

@@ -1,252 +1,194 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/capability.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#include <bpf/libbpf.h>
 
 #include "caps.h"
+#include "caps_priv.h"
+#include "tracefs.h"
 
-/* PROC_PID_INIT_INO (include/linux/proc_ns.h): the same in every kernel. */
-#define INIT_PID_NS_INODE 0xeffffffcu
-
-/* Reads a small file whole; "" when it cannot be read, errno says why. */
-static size_t read_at(int dir, const char *path, char *text, size_t size)
-{
-	int fd = (errno = 0, openat(dir, path, O_RDONLY | O_CLOEXEC));
-	size_t len = 0;
-	ssize_t n;
-
-	while (fd >= 0 && len < size - 1) {
-		n = read(fd, text + len, size - 1 - len);
-		if (n <= 0)
-			break;
-		len += n;
-	}
-	text[len] = '\0';
-	if (fd >= 0)
-		close(fd);
-	return len;
-}
+/* PROC_USER_INIT_INO, PROC_PID_INIT_INO (include/linux/proc_ns.h): the same in every kernel. */
+#define INIT_USER_NS_INODE 0xeffffffdu
+#define INIT_PID_NS_INODE  0xeffffffcu
 
 static bool exists(const char *path)
 {
 	return access(path, F_OK) == 0;
 }
 
-static void gather_modules(struct kt_caps *caps)
+/* Cuts a file of one line at its end. */
+static bool read_line(const char *path, char *text, size_t size)
 {
-	DIR *dir = opendir("/sys/module");
-	struct dirent *d;
-	struct stat st;
+	bool found = kt_read_at(AT_FDCWD, path, text, size) > 0;
 
-	caps->kvm = exists("/sys/module/kvm");
-	caps->kvm_is_module = exists("/sys/module/kvm/initstate");
-	caps->kvm_device = exists("/sys/class/misc/kvm");
-	while (dir && (d = readdir(dir))) {
-		if (strcmp(d->d_name, "kvm_intel") == 0)
-			caps->vendor_intel = true;
-		else if (strcmp(d->d_name, "kvm_amd") == 0)
-			caps->vendor_amd = true;
-		else if (strncmp(d->d_name, "kvm_", 4) == 0)
-			snprintf(caps->vendor_other, sizeof(caps->vendor_other), "%.31s",
-				 d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	caps->btf_vmlinux = stat("/sys/kernel/btf/vmlinux", &st) == 0 && st.st_size > 0;
-	caps->btf_vendor =
-		caps->btf_vmlinux && (!caps->kvm_is_module || exists("/sys/kernel/btf/kvm_amd") ||
-				      exists("/sys/kernel/btf/kvm_intel"));
-	caps->btf_kvm =
-		caps->btf_vmlinux && (!caps->kvm_is_module || exists("/sys/kernel/btf/kvm"));
-}
-
-static void gather_permissions(struct kt_caps *caps)
-{
-	char text[4096], *line;
-	u64 effective = 0;
-	struct stat ns;
-
-	read_at(AT_FDCWD, "/proc/self/status", text, sizeof(text));
-	line = strstr(text, "\nCapEff:");
-	if (line)
-		effective = strtoull(line + 8, NULL, 16);
-	caps->cap_sys_admin = effective >> CAP_SYS_ADMIN & 1;
-	caps->cap_bpf = caps->cap_sys_admin || (effective >> CAP_BPF & 1);
-	caps->cap_perfmon = caps->cap_sys_admin || (effective >> CAP_PERFMON & 1);
-	caps->init_pid_ns = stat("/proc/self/ns/pid", &ns) || ns.st_ino == INIT_PID_NS_INODE;
-	read_at(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text));
-	caps->lockdown_confidentiality = strstr(text, "[confidentiality]") != NULL;
-}
-
-/*
- * The trace file system where it is mounted; where it isn't, a mount of our own that has no place in
- * the file tree and ends with this process.
- */
-static int open_tracefs(void)
-{
-	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
-	int fs, fd, events, err = ENOENT;
-
-	for (size_t i = 0; i < KT_ARRAY_SIZE(places); i++) {
-		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		events = fd < 0 ? -1 : openat(fd, "events", O_PATH | O_CLOEXEC);
-		if (errno == EACCES && events < 0)
-			err = EACCES;
-		if (events >= 0) {
-			close(events);
-			return fd;
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-	fs = fsopen("tracefs", FSOPEN_CLOEXEC);
-	if (fs < 0)
-		return -err;
-	fd = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-	if (fd == 0)
-		fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	close(fs);
-	return fd < 0 ? -err : fd;
-}
-
-struct field {
-	const char *name;
-	u32 offset, size;
-};
-
-#define MAX_FIELDS 10
-
-/* Hand-typed twins of bpf/raw.bpf.h, to be compared with the kernel's own description. */
-static const struct layout {
-	const char *event;
-	const char *lacks; /* a field that it must not have, or NULL */
-	struct field fields[MAX_FIELDS];
-} layouts[KT_LAYOUTS] = {
-	[KT_LAYOUT_EXIT] = { "kvm_exit",
-			     NULL,
-			     { { "exit_reason", 8, 4 },
-			       { "guest_rip", 16, 8 },
-			       { "isa", 24, 4 },
-			       { "info1", 32, 8 },
-			       { "info2", 40, 8 },
-			       { "intr_info", 48, 4 },
-			       { "error_code", 52, 4 },
-			       { "vcpu_id", 56, 4 } } },
-	[KT_LAYOUT_EMULATE_INSN] = { "kvm_emulate_insn",
-				     NULL,
-				     { { "rip", 8, 8 },
-				       { "csbase", 16, 4 },
-				       { "len", 20, 1 },
-				       { "insn", 21, 15 },
-				       { "flags", 36, 1 },
-				       { "failed", 37, 1 } } },
-	[KT_LAYOUT_PAGE_FAULT] = { "kvm_page_fault",
-				   NULL,
-				   { { "vcpu_id", 8, 4 },
-				     { "guest_rip", 16, 8 },
-				     { "fault_address", 24, 8 },
-				     { "error_code", 32, 8 } } },
-	[KT_LAYOUT_PAGE_FAULT_OLD] = { "kvm_page_fault",
-				       "vcpu_id",
-				       { { "fault_address", 8, 8 }, { "error_code", 16, 4 } } },
-	[KT_LAYOUT_INJECT] = { "kvm_inj_exception",
-			       NULL,
-			       { { "exception", 8, 1 }, { "reinjected", 16, 1 } } },
-	[KT_LAYOUT_INJECT_OLD] = { "kvm_inj_exception", "reinjected", { { "exception", 8, 1 } } },
-};
-
-/* Looks for "field:TYPE NAME[…]; offset:O; size:S;". With size 0 any place will do. */
-static bool has_field(const char *format, const struct field *f)
-{
-	size_t len = strlen(f->name);
-	u32 offset, size;
-
-	for (const char *p = format; (p = strstr(p, f->name)); p += len) {
-		if (p == format || (p[-1] != ' ' && p[-1] != '*'))
-			continue;
-		if (p[len] != ';' && p[len] != '[')
-			continue;
-		p = strchr(p, ';');
-		if (!p)
-			return false;
-		if (sscanf(p, ";\toffset:%u;\tsize:%u;", &offset, &size) == 2)
-			return !f->size || (offset == f->offset && size == f->size);
-	}
-	return false;
-}
-
-static void gather_layouts(struct kt_caps *caps)
-{
-	char path[128], text[32768];
-
-	for (size_t i = 0; i < KT_LAYOUTS; i++) {
-		const struct field *f = layouts[i].fields;
-
-		snprintf(path, sizeof(path), "events/kvm/%s/format", layouts[i].event);
-		if (caps->tracefs < 0)
-			continue;
-		if (!read_at(caps->tracefs, path, text, sizeof(text))) {
-			caps->tracefs_denied |= errno == EACCES;
-			continue;
-		}
-		if (layouts[i].lacks &&
-		    has_field(text, &(struct field) { .name = layouts[i].lacks }))
-			continue;
-		while (f->name && has_field(text, f))
-			f++;
-		caps->layouts[i] = !f->name;
-	}
+	text[strcspn(text, "\n")] = '\0';
+	return found;
 }
 
 /* Per-CPU tables go by the CPU's number, and the numbers may have holes: "0-3,8-11" makes 12. */
 static u32 possible_cpus(void)
 {
 	char text[4096];
-	size_t len = read_at(AT_FDCWD, "/sys/devices/system/cpu/possible", text, sizeof(text));
+	size_t len;
 	u64 last;
 
-	text[strcspn(text, "\n")] = '\0';
+	read_line("/sys/devices/system/cpu/possible", text, sizeof(text));
 	len = strlen(text);
-	while (len && text[len - 1] >= '0' && text[len - 1] <= '9')
+	while (len && isdigit((unsigned char)text[len - 1]))
 		len--;
 	return kt_parse_u64(text + len, 0, 0xffff, &last) ? 1 : last + 1;
 }
 
-void kt_caps_gather(struct kt_caps *caps)
+/*
+ * By CPUID, not /proc/cpuinfo: opening that makes some kernels measure the frequency of every CPU (4.15
+ * to 5.17, arch/x86/kernel/cpu/aperfmperf.c), which takes 10 ms.
+ */
+static u32 cpu_isa(void)
 {
-	memset(caps, 0, sizeof(*caps));
-	caps->cpus = possible_cpus();
-	gather_modules(caps);
-	gather_permissions(caps);
-	caps->tracefs = open_tracefs();
-	gather_layouts(caps);
+#ifdef __x86_64__
+	u32 a, b, c, d;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) && c & 1u << 5)
+		return KT_CPU_VMX;
+	if (__get_cpuid(0x80000001, &a, &b, &c, &d) && c & 1u << 2)
+		return KT_CPU_SVM;
+	return KT_CPU_NONE;
+#else
+	return KT_UNKNOWN;
+#endif
 }
 
-void kt_caps_fini(struct kt_caps *caps)
+/*
+ * Built into the kernel, several vendor modules are there, and only the CPU's own has work to do. One
+ * that we don't know brings its own virtualisation.
+ */
+static int vendor_rank(const struct kt_facts *facts, const char *name)
 {
-	if (caps->tracefs >= 0)
-		close(caps->tracefs);
-	caps->tracefs = -ENOENT;
+	if (strcmp(name, "kvm_intel") == 0)
+		return facts->isa == KT_CPU_VMX ? 3 : 1;
+	if (strcmp(name, "kvm_amd") == 0)
+		return facts->isa == KT_CPU_SVM ? 3 : 1;
+	return strncmp(name, "kvm_", 4) == 0 && strlen(name) < sizeof(facts->vendor) ? 2 : 0;
 }
 
-int kt_tracepoint_id(const struct kt_caps *caps, const char *group, const char *name)
+static void gather_modules(struct kt_facts *facts)
 {
-	char path[128], text[32];
-	u64 id;
+	DIR *dir = opendir("/sys/module");
+	struct dirent *d;
+	int best = 0;
 
-	if (caps->tracefs < 0)
-		return caps->tracefs;
-	snprintf(path, sizeof(path), "events/%s/%s/id", group, name);
-	if (!read_at(caps->tracefs, path, text, sizeof(text)))
-		return -ENOENT;
-	text[strcspn(text, "\n")] = '\0';
-	return kt_parse_u64(text, 1, 0x7fffffff, &id) ? -EINVAL : (int)id;
+	facts->kvm = exists("/sys/module/kvm/initstate") ? KT_KVM_MODULE
+		     : exists("/sys/module/kvm")	 ? KT_KVM_BUILTIN
+							 : KT_KVM_ABSENT;
+	facts->kvm_device = exists("/sys/class/misc/kvm") ? KT_YES : KT_NO;
+	while (dir && (d = readdir(dir))) {
+		int rank = vendor_rank(facts, d->d_name);
+
+		if (rank > best || (rank && rank == best && strcmp(d->d_name, facts->vendor) < 0)) {
+			best = rank;
+			strcpy(facts->vendor, d->d_name);
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Is the file of a namespace the one that the kernel began with? */
+static u32 is_initial(const char *path, ino_t inode)
+{
+	struct stat ns;
+
+	if (stat(path, &ns) != 0)
+		return KT_UNKNOWN;
+	return ns.st_ino == inode ? KT_YES : KT_NO;
+}
+
+static void gather_permissions(struct kt_facts *facts)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	u64 held;
+
+	facts->init_pid_ns = is_initial("/proc/self/ns/pid", INIT_PID_NS_INODE);
+	facts->init_user_ns = is_initial("/proc/self/ns/user", INIT_USER_NS_INODE);
+	if (syscall(SYS_capget, &header, data) != 0)
+		return;
+	held = data[0].effective | (u64)data[1].effective << 32;
+	if (held >> CAP_SYS_ADMIN & 1)
+		held |= 1ull << CAP_BPF | 1ull << CAP_PERFMON;
+	facts->cap_sys_admin = held >> CAP_SYS_ADMIN & 1 ? KT_YES : KT_NO;
+	facts->cap_bpf = held >> CAP_BPF & 1 ? KT_YES : KT_NO;
+	facts->cap_perfmon = held >> CAP_PERFMON & 1 ? KT_YES : KT_NO;
+}
+
+static u32 lockdown(void)
+{
+	char text[256];
+
+	/* With securityfs mounted and lockdown not built in, there is none. */
+	if (!exists("/sys/kernel/security/lockdown"))
+		return exists("/sys/kernel/security/lsm") ? KT_LOCKDOWN_NONE : KT_UNKNOWN;
+	read_line("/sys/kernel/security/lockdown", text, sizeof(text));
+	if (strstr(text, "[confidentiality]"))
+		return KT_LOCKDOWN_CONFIDENTIALITY;
+	if (strstr(text, "[integrity]"))
+		return KT_LOCKDOWN_INTEGRITY;
+	return strstr(text, "[none]") ? KT_LOCKDOWN_NONE : KT_UNKNOWN;
+}
+
+static void gather_records(struct kt_facts *facts, int tracefs)
+{
+	char path[128], text[8192];
+
+	facts->tracefs = tracefs >= 0	      ? KT_TRACEFS_OK
+			 : tracefs == -EACCES ? KT_TRACEFS_DENIED
+					      : KT_TRACEFS_ABSENT;
+	for (u32 i = 0; tracefs >= 0 && i < KT_TRACEPOINT_COUNT; i++) {
+		struct kt_tracepoint_facts *t = &facts->tracepoints[i];
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "events/kvm/%s/format", kt_tracepoint_name(i));
+		len = kt_read_at(tracefs, path, text, sizeof(text));
+		if (len > 0)
+			kt_tracefs_record(text, t->record, sizeof(t->record));
+		else if (len == -ENOENT)
+			strcpy(t->record, "-");
+		else if (len == -EACCES || len == -EPERM) /* EPERM: the kernel is locked down */
+			facts->tracefs = KT_TRACEFS_DENIED;
+	}
+}
+
+void kt_caps_gather(struct kt_facts *facts, int *tracefs)
+{
+	struct kt_btf_targets targets = { 0 };
+	libbpf_print_fn_t print;
+
+	memset(facts, 0, sizeof(*facts));
+	read_line("/proc/sys/kernel/osrelease", facts->kernel, sizeof(facts->kernel));
+	facts->cpus = possible_cpus();
+	facts->isa = cpu_isa();
+	gather_modules(facts);
+	gather_permissions(facts);
+	facts->lockdown = lockdown();
+	read_line("/proc/sys/kernel/perf_event_paranoid", facts->perf_paranoid,
+		  sizeof(facts->perf_paranoid));
+	*tracefs = kt_tracefs_open();
+	gather_records(facts, *tracefs);
+	/* What doesn't parse or load is a fact, and no error to be told of. */
+	print = libbpf_set_print(NULL);
+	kt_caps_gather_btf(facts, &targets);
+	kt_caps_gather_bpf(facts, &targets);
+	libbpf_set_print(print);
 }

@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 
 #include "../lib/log.h"
+#include "kvm_watch.h"
 #include "loop.h"
 #include "ring.h"
 
@@ -28,7 +29,8 @@ enum source {
 	SOURCE_INTERVAL,
 	SOURCE_NOTICES,
 	SOURCE_RINGS,
-	SOURCE_VM
+	SOURCE_VM,
+	SOURCE_KVM
 };
 
 struct loop {
@@ -38,7 +40,7 @@ struct loop {
 	void *ctx;
 	int epoll; /* everything but the rings */
 	int both;  /* the above and the rings */
-	int signals, duration, interval;
+	int signals, duration, interval, kvm;
 	struct kt_rings *rings, *notices;
 	u64 *lost; /* what was reported so far, by CPU */
 	struct watched {
@@ -46,7 +48,9 @@ struct loop {
 		u32 pid;
 	} * watched;
 	size_t watched_count;
+	bool away; /* KVM is unloaded */
 	bool stop;
+	enum kt_status status; /* when stopped: of the run */
 };
 
 u64 kt_monotonic_ns(void)
@@ -260,7 +264,6 @@ static int open_rings(struct loop *l)
 	u32 cpus = kt_session_cpus(l->session);
 	int fd = kt_session_notices_fd(l->session), *fds;
 
-	l->lost = kt_alloc(cpus * sizeof(*l->lost));
 	if (fd >= 0) {
 		l->notices = kt_rings_new(&fd, 1);
 		if (!l->notices || watch(l->epoll, kt_rings_poll_fd(l->notices), SOURCE_NOTICES, 0))
@@ -274,6 +277,68 @@ static int open_rings(struct loop *l)
 	l->rings = kt_rings_new(fds, cpus);
 	free(fds);
 	return l->rings ? watch(l->both, kt_rings_poll_fd(l->rings), SOURCE_RINGS, 0) : -errno;
+}
+
+static void close_rings(struct loop *l)
+{
+	kt_rings_free(l->rings);
+	kt_rings_free(l->notices);
+	l->rings = l->notices = NULL;
+}
+
+/* ---- KVM that goes and comes ---- */
+
+/*
+ * The vendor module goes, so no VM is left. What the programs gathered is taken, and then nothing of
+ * ours holds the kvm module, so that it can be unloaded as well.
+ */
+static void let_go(struct loop *l)
+{
+	const struct timespec nap = { 0, LAST_NAP_MS * 1000000 };
+
+	kt_session_detach(l->session);
+	nanosleep(&nap, NULL);
+	drain(l, true);
+	for (u32 slot = 1; slot < kt_session_slots(l->session); slot++)
+		if (kt_session_vcpu(l->session, slot)->vcpu)
+			on_dead_slot(l, slot);
+	if (l->ops->unloading)
+		l->ops->unloading(l->ctx);
+	close_rings(l);
+	kt_session_unload(l->session);
+	l->away = true;
+	kt_note("%s was unloaded: waiting for KVM to be back",
+		kt_session_facts(l->session)->vendor);
+}
+
+static void come_back(struct loop *l)
+{
+	int err;
+
+	l->status = kt_session_reload(l->session);
+	if (l->status == KT_OK) {
+		err = open_rings(l);
+		if (err) {
+			kt_err("cannot read the ring buffers: %s", strerror(-err));
+			l->status = KT_FAILED;
+		}
+	}
+	l->away = false;
+	l->stop = l->status != KT_OK;
+	if (!l->stop)
+		kt_note("%s was loaded: tracing again", kt_session_facts(l->session)->vendor);
+}
+
+static void on_kvm(struct loop *l)
+{
+	bool there = kt_kvm_watch_drain(l->kvm) != KT_KVM_SAME ? kt_kvm_there() : !l->away;
+
+	if (there == !l->away)
+		return;
+	if (there)
+		come_back(l);
+	else
+		let_go(l);
 }
 
 /* ---- the loop ---- */
@@ -292,10 +357,14 @@ static void handle(struct loop *l, const struct epoll_event *event)
 			l->ops->interval(l->ctx, false);
 		break;
 	case SOURCE_NOTICES:
-		kt_rings_drain(l->notices, ~0ull, on_notice, l);
+		if (l->notices)
+			kt_rings_drain(l->notices, ~0ull, on_notice, l);
 		break;
 	case SOURCE_VM:
 		on_pidfd(l, event->data.u64 >> 32);
+		break;
+	case SOURCE_KVM:
+		on_kvm(l);
 		break;
 	case SOURCE_RINGS:
 		break;
@@ -333,9 +402,13 @@ static enum kt_status begin(struct loop *l)
 
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->both = epoll_create1(EPOLL_CLOEXEC);
+	l->lost = kt_alloc(kt_session_cpus(l->session) * sizeof(*l->lost));
 	err = l->epoll < 0 || l->both < 0 ? -errno : watch(l->both, l->epoll, SOURCE_SIGNAL, 0);
 	if (!err)
 		err = open_rings(l);
+	/* Without it the run goes on all the same, and holds the kvm module. */
+	if (!err && l->kvm >= 0)
+		err = watch(l->epoll, l->kvm, SOURCE_KVM, 0);
 	if (!err)
 		err = add_signals(l);
 	if (!err && l->opts->duration_ns)
@@ -350,10 +423,9 @@ static enum kt_status begin(struct loop *l)
 
 static void end(struct loop *l)
 {
-	const int fds[] = { l->epoll, l->both, l->duration, l->interval };
+	const int fds[] = { l->epoll, l->both, l->duration, l->interval, l->kvm };
 
-	kt_rings_free(l->rings);
-	kt_rings_free(l->notices);
+	close_rings(l);
 	for (size_t i = 0; i < KT_ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -375,11 +447,13 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 			  .both = -1,
 			  .signals = -1,
 			  .duration = -1,
-			  .interval = -1 };
-	enum kt_status status = begin(&l);
+			  .interval = -1,
+			  .kvm = kt_kvm_watch_open() };
+	/* First: attaching may replace the maps. What happens before the rings are open waits in them. */
+	enum kt_status status = kt_session_attach(s);
 
 	if (status == KT_OK)
-		status = kt_session_attach(s);
+		status = begin(&l);
 	if (status == KT_OK) {
 		kt_session_describe(s);
 		if (opts->duration_ns)
@@ -387,6 +461,7 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 		else
 			kt_note("tracing %s, Ctrl-C ends", opts->what);
 		run(&l);
+		status = l.status;
 	}
 	kt_session_detach(s);
 	release_signals(&l);

@@ -17,6 +17,8 @@ struct kt_loop_ops {
 	void (*lost)(void *ctx, u32 cpu, u64 count);
 	/* This vCPU's process has gone: take what is of interest, the slot is released afterwards. */
 	void (*gone)(void *ctx, u32 slot, const struct kt_vcpu *v);
+	/* KVM is about to go, and with it the maps: take what is of interest. All vCPUs are gone by now. */
+	void (*unloading)(void *ctx);
 	/* An interval (or the whole run: final) is over. */
 	void (*interval)(void *ctx, bool final);
 	/* Records have been handed over and more may take a while: a good moment to flush. */
@@ -33,8 +35,9 @@ struct kt_loop_opts {
 };
 
 /*
- * Attaches and runs until the duration is over, a signal comes or the output fails. The programs are
- * detached when it returns. A first SIGINT or SIGTERM stops and drains, a second kills.
+ * Attaches and runs until the duration is over, a signal comes or the output fails. While KVM is
+ * unloaded it holds on to nothing, and attaches anew when it is back. The programs are detached when it
+ * returns. A first SIGINT or SIGTERM stops and drains, a second kills.
  */
 enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
 			   const struct kt_loop_ops *ops, void *ctx);

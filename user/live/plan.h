@@ -8,54 +8,46 @@
 
 #include "../lib/str.h"
 #include "../lib/util.h"
-#include "caps.h"
+#include "facts.h"
+#include "programs.h"
 
-/* What a command wants to see. */
-enum kt_view {
-	KT_VIEW_EXITS,	    /* exit histograms, added up in the kernel */
-	KT_VIEW_EXCEPTIONS, /* a record for each injected exception */
-	KT_VIEW_FAULTS,	    /* a record for each guest memory fault */
-	KT_VIEW_REGIONS,    /* guest memory faults added up by region */
-	KT_VIEW_VCPUS,	    /* the vCPUs there are now */
+struct kt_request {
+	enum kt_view view;
+	/*
+	 * Names of ways, separated by commas: parts that have one so named use no other. NULL: the
+	 * cheapest that will do. For tests, by the environment variable KVMTRACE_WAYS.
+	 */
+	const char *ways;
+	/* By index in kt_programs: why the kernel has refused it; NULL: it hasn't. */
+	const char *refused[KT_PROGRAMS_MAX];
 };
-
-enum kt_probe_kind { KT_PROBE_BTF, KT_PROBE_RAW, KT_PROBE_TP, KT_PROBE_ITER };
-
-/* How the programs get at KVM's structures. */
-enum kt_mode {
-	KT_MODE_BTF, /* through the types of the kvm modules: cheapest */
-	KT_MODE_RAW, /* without them: raw and classic tracepoints, memory read by helpers */
-};
-
-/* One BPF program. The order of the table is the order of attachment. */
-struct kt_probe {
-	const char *program; /* its name in bpf/ */
-	const char *event;   /* tracepoint, if classic of group kvm; NULL for an iterator */
-	enum kt_probe_kind kind;
-	u32 views;     /* bit mask of (1 << enum kt_view) */
-	u32 modes;     /* bit mask of (1 << enum kt_mode) */
-	bool optional; /* without it the output only has less detail */
-	int layout;    /* enum kt_record_layout the program relies on, -1 none */
-};
-
-extern const struct kt_probe kt_probes[];
-extern const size_t kt_probe_count;
 
 struct kt_plan {
-	enum kt_mode mode;
-	u32 probes; /* bit mask over kt_probes */
+	u32 programs; /* bit mask over kt_programs */
+	u32 ways;     /* bit mask over kt_ways: those chosen */
+	/* Maps that are needed. */
 	bool uses_rings, uses_slots, uses_cells, uses_last_exits, uses_pending, uses_regions;
-	/* What the user should know, a sentence each; empty when there's nothing to say. */
+	/* Hash tables take their memory beforehand: raw and classic tracepoints fill them. */
+	bool preallocates;
+	/* Of the parts of this view: why a way that would have been better cannot be gone. */
+	struct kt_str why_not[KT_WAYS_MAX];
+	/* What the user may want to know, a sentence each; empty when there's nothing to say. */
 	struct kt_str warnings;
 	/* When the result is not KT_OK: why not, and the way out. */
 	struct kt_str refusal;
 };
 
 /* Returns KT_OK, KT_UNSUPPORTED or KT_DENIED. Free with kt_plan_fini() in any case. */
-enum kt_status kt_plan_make(const struct kt_caps *caps, enum kt_view view, struct kt_plan *plan);
+enum kt_status kt_plan_make(const struct kt_facts *facts, const struct kt_request *request,
+			    struct kt_plan *plan);
 void kt_plan_fini(struct kt_plan *plan);
 
+/* The way chosen for this part: index in kt_ways, or -1. */
+int kt_plan_way(const struct kt_plan *plan, enum kt_part part);
+
 /* True when waiting can help: KVM or its vendor module isn't loaded yet. */
-bool kt_caps_lack_kvm(const struct kt_caps *caps);
+bool kt_facts_lack_kvm(const struct kt_facts *facts);
+/* False for a KVM that is known to raise neither kvm_exit nor kvm_entry nor kvm_page_fault. */
+bool kt_facts_raise_exits(const struct kt_facts *facts);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "../../bpf/shared/event.h"
 #include "../lib/util.h"
-#include "caps.h"
+#include "facts.h"
 #include "plan.h"
 
 struct kt_session_opts {
@@ -16,18 +16,36 @@ struct kt_session_opts {
 	struct kt_cfg cfg; /* filters; regions and buckets are filled in by the session */
 	u32 vcpu_capacity; /* 0: chosen by the size of the host */
 	u32 ring_kib;	   /* for each CPU; 0: chosen by the number of CPUs */
+	bool quiet;	   /* log nothing: the caller will say what is of interest */
 	bool wait;	   /* wait for KVM to be loaded instead of giving up */
+	/* Plan by these instead of this host's; NULL: look. What the kernel refuses is replaced anyway. */
+	const struct kt_facts *facts;
 };
 
 struct kt_session;
 
-/* Logs why it failed. Returns KT_OK, KT_FAILED, KT_UNSUPPORTED or KT_DENIED. */
+/*
+ * Loads what the plan says; what the kernel refuses to load is planned anew without it. Logs why it
+ * failed, unless opts say not to. Returns KT_OK, KT_FAILED, KT_UNSUPPORTED or KT_DENIED; kt_session_close() in any case.
+ */
 enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_session **session);
+/* Likewise with what the kernel refuses to attach: file descriptors had before may then be stale. */
 enum kt_status kt_session_attach(struct kt_session *s);
+/*
+ * KVM's modules are about to go: takes everything of ours out of the kernel, what was counted is kept.
+ * Before, kt_session_detach(); until kt_session_reload() there are no vCPUs, histograms or rings.
+ */
+void kt_session_unload(struct kt_session *s);
+/* They are back, maybe others than before: looks anew, plans, loads and attaches. */
+enum kt_status kt_session_reload(struct kt_session *s);
 /* Stops the programs; what they gathered can still be read. */
 void kt_session_detach(struct kt_session *s);
 void kt_session_close(struct kt_session *s);
 
+/* Why and how, for those who want to explain it: facts, plan, and why it failed (NULL: it didn't). */
+const struct kt_facts *kt_session_facts(const struct kt_session *s);
+const struct kt_plan *kt_session_plan(const struct kt_session *s);
+const char *kt_session_failure(const struct kt_session *s);
 /* -v: what is loaded and how much kernel memory it takes. */
 void kt_session_describe(const struct kt_session *s);
 /* File descriptors for loop.c. */
@@ -38,7 +56,7 @@ u32 kt_session_cpus(const struct kt_session *s);
 /* Records that found no room in this CPU's ring, since the start. */
 u64 kt_session_lost(const struct kt_session *s, u32 cpu);
 
-const struct kt_counters *kt_session_counters(const struct kt_session *s);
+const struct kt_counters *kt_session_counters(struct kt_session *s);
 /* Times the kernel didn't run a program because one was already running on that CPU. */
 u64 kt_session_missed(const struct kt_session *s);
 

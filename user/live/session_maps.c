@@ -17,7 +17,7 @@
 
 int kt_session_notices_fd(const struct kt_session *s)
 {
-	return s->plan.uses_slots ? bpf_map__fd(s->skel->maps.notices) : -1;
+	return s->skel && s->plan.uses_slots ? bpf_map__fd(s->skel->maps.notices) : -1;
 }
 
 int kt_session_ring_fd(const struct kt_session *s, u32 cpu)
@@ -27,24 +27,35 @@ int kt_session_ring_fd(const struct kt_session *s, u32 cpu)
 
 u32 kt_session_cpus(const struct kt_session *s)
 {
-	return s->caps.cpus;
+	return s->facts.cpus;
 }
 
 u64 kt_session_lost(const struct kt_session *s, u32 cpu)
 {
-	return s->cpu_lost ? __atomic_load_n(&s->cpu_lost[cpu], __ATOMIC_RELAXED) : 0;
+	u64 now = s->cpu_lost ? __atomic_load_n(&s->cpu_lost[cpu], __ATOMIC_RELAXED) : 0;
+
+	return s->past_lost[cpu] + now;
 }
 
-const struct kt_counters *kt_session_counters(const struct kt_session *s)
+const struct kt_counters *kt_session_counters(struct kt_session *s)
 {
-	return &s->skel->bss->counters;
+	const u64 *now = s->skel ? (const u64 *)&s->skel->bss->counters : NULL;
+	const u64 *past = (const u64 *)&s->past;
+	u64 *total = (u64 *)&s->total;
+
+	_Static_assert(sizeof(s->total) % sizeof(u64) == 0, "nothing but numbers");
+	for (size_t i = 0; i < sizeof(s->total) / sizeof(u64); i++)
+		total[i] = past[i] + (now ? __atomic_load_n(&now[i], __ATOMIC_RELAXED) : 0);
+	return &s->total;
 }
 
 u64 kt_session_missed(const struct kt_session *s)
 {
+	u64 missed = s->past_missed;
 	struct bpf_program *prog;
-	u64 missed = 0;
 
+	if (!s->skel)
+		return missed;
 	bpf_object__for_each_program(prog, s->skel->obj)
 	{
 		struct bpf_prog_info info = {};
@@ -59,7 +70,7 @@ u64 kt_session_missed(const struct kt_session *s)
 
 u32 kt_session_slots(const struct kt_session *s)
 {
-	return s->plan.uses_slots ? s->slots : 0;
+	return s->skel && s->plan.uses_slots ? s->slots : 0;
 }
 
 const struct kt_vcpu *kt_session_vcpu(const struct kt_session *s, u32 slot)
@@ -128,12 +139,14 @@ void kt_session_release(struct kt_session *s, u32 slot)
 
 u32 kt_session_next_epoch(struct kt_session *s)
 {
-	return __atomic_fetch_add(&s->skel->data->control.epoch, 1, __ATOMIC_SEQ_CST);
+	if (s->skel)
+		__atomic_store_n(&s->skel->data->control.epoch, s->epoch + 1, __ATOMIC_SEQ_CST);
+	return s->epoch++;
 }
 
 u32 kt_session_epoch(const struct kt_session *s)
 {
-	return s->skel->data->control.epoch;
+	return s->epoch;
 }
 
 static int cells_map(const struct kt_session *s, u32 number)
@@ -182,9 +195,15 @@ static int each_in_array(struct kt_session *s, kt_cell_fn fn, void *ctx)
 
 int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
 {
-	int err = each_in_array(s, fn, ctx), fd = bpf_map__fd(s->skel->maps.more_cells);
-	struct kt_cell *cell = kt_alloc(sizeof(*cell));
+	struct kt_cell *cell;
 	u32 key, next, *at = NULL;
+	int err, fd;
+
+	if (!s->skel)
+		return 0;
+	err = each_in_array(s, fn, ctx);
+	fd = bpf_map__fd(s->skel->maps.more_cells);
+	cell = kt_alloc(sizeof(*cell));
 
 	while (!err && !bpf_map_get_next_key(fd, at, &next)) {
 		if (!bpf_map_lookup_elem(fd, &next, cell) && cell->slot && cell->slot < s->slots)
@@ -200,10 +219,13 @@ int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
 
 int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx)
 {
-	int fd = bpf_map__fd(s->skel->maps.regions);
 	struct kt_region_key key, next, *at = NULL;
 	struct kt_region region;
+	int fd;
 
+	if (!s->skel)
+		return 0;
+	fd = bpf_map__fd(s->skel->maps.regions);
 	while (!bpf_map_get_next_key(fd, at, &next)) {
 		if (!bpf_map_lookup_elem(fd, &next, &region))
 			fn(ctx, &next, &region);
@@ -231,8 +253,8 @@ int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx)
 	ssize_t n = 0;
 	int fd;
 
-	for (size_t i = 0; i < kt_probe_count; i++)
-		if (kt_probes[i].kind == KT_PROBE_ITER && s->links && s->links[i])
+	for (u32 i = 0; i < kt_program_count; i++)
+		if (kt_programs[i].kind == KT_ON_FILES)
 			link = s->links[i];
 	fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
 	if (fd < 0)
@@ -284,11 +306,11 @@ static bool is_alive(struct kt_session *s, const struct alive *alive, u32 slot)
 
 void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx)
 {
-	const struct kt_counters *c = kt_session_counters(s);
+	const u64 *taken = &s->skel->bss->counters.slots_taken;
 	struct alive alive = {};
 	u32 *seen;
 
-	if (c->slots_taken < s->collect_at)
+	if (__atomic_load_n(taken, __ATOMIC_RELAXED) < s->collect_at)
 		return;
 	/* Which slots are in use must be known before who is alive: a younger one is spared. */
 	seen = kt_alloc(s->slots * sizeof(*seen));
@@ -305,9 +327,21 @@ void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx)
 		}
 	}
 	/* Next time when half of what is free now has been taken. */
-	s->collect_at = (c->slots_taken + s->slots) / 2;
+	s->collect_at = (*taken + s->slots) / 2;
 	free(seen);
 	free(alive.vcpus);
+}
+
+/* ---- KVM goes and comes back ---- */
+
+void kt_session_keep_counts(struct kt_session *s)
+{
+	const struct kt_counters *all = kt_session_counters(s);
+
+	s->past_missed = kt_session_missed(s);
+	for (u32 cpu = 0; cpu < s->facts.cpus; cpu++)
+		s->past_lost[cpu] = kt_session_lost(s, cpu);
+	s->past = *all;
 }
 
 /* ---- what it costs ---- */
@@ -333,21 +367,23 @@ void kt_session_describe(const struct kt_session *s)
 	struct bpf_map *map;
 	u64 bytes = 0;
 
-	for (size_t i = 0; i < kt_probe_count; i++)
-		if (s->plan.probes >> i & 1)
-			kt_info("program %s on %s", kt_probes[i].program,
-				kt_probes[i].event ? kt_probes[i].event : "open files");
+	for (u32 i = 0; i < kt_program_count; i++)
+		if (s->plan.programs >> i & 1)
+			kt_info("program %s on %s", kt_programs[i].name,
+				kt_programs[i].tracepoint < 0
+					? "open files"
+					: kt_tracepoint_name(kt_programs[i].tracepoint));
 	bpf_object__for_each_map(map, s->skel->obj)
 	{
 		/* Hash tables take memory as they fill; the kernel only tells what they may take. */
 		if (bpf_map__fd(map) >= 0 && !(bpf_map__map_flags(map) & BPF_F_NO_PREALLOC))
 			bytes += map_bytes(bpf_map__fd(map));
 	}
-	for (u32 cpu = 0; s->rings && cpu < s->caps.cpus; cpu++)
+	for (u32 cpu = 0; s->rings && cpu < s->facts.cpus; cpu++)
 		bytes += map_bytes(s->rings[cpu]);
 	kt_info("%llu KiB of kernel memory in maps, room for %u vCPUs", bytes / 1024,
 		s->slots ? s->slots - 1 : 0);
-	if (s->plan.mode == KT_MODE_RAW)
+	if (s->plan.preallocates)
 		return;
 	if (s->plan.uses_cells)
 		kt_info("beyond %u pairs of vCPU and reason, %zu bytes more for each", KT_CELLS - 1,

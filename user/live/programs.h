@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The BPF programs there are and what each relies on, and the ways in which they are put together. A
+ * way is a set of programs that brings one part of what a command shows. A part has several, the
+ * cheapest first: what one kernel cannot do, another way does.
+ */
+#ifndef KT_LIVE_PROGRAMS_H
+#define KT_LIVE_PROGRAMS_H
+
+#include "../lib/util.h"
+#include "facts.h"
+
+/* What a command wants to see. */
+enum kt_view {
+	KT_VIEW_EXITS,	    /* exit histograms, added up in the kernel */
+	KT_VIEW_EXCEPTIONS, /* a record for each injected exception */
+	KT_VIEW_FAULTS,	    /* a record for each guest memory fault */
+	KT_VIEW_REGIONS,    /* guest memory faults added up by region */
+	KT_VIEW_VCPUS,	    /* the vCPUs there are now */
+	KT_VIEW_COUNT,
+};
+
+enum kt_program_kind {
+	KT_ON_BTF,     /* BTF-typed tracepoint */
+	KT_ON_RAW,     /* raw tracepoint: its arguments, as numbers */
+	KT_ON_CLASSIC, /* tracepoint by way of perf: its record */
+	KT_ON_FILES,   /* iterator over open files */
+};
+
+/* By what means a program gets at KVM's structures. */
+enum kt_need {
+	KT_NEEDS_KVM_TYPES = 1,	  /* loads through the types of the kvm module */
+	KT_NEEDS_EXIT_REASON = 2, /* the exit reason in the vendor's structures */
+};
+
+struct kt_program {
+	const char *name;
+	enum kt_program_kind kind;
+	int tracepoint; /* enum kt_tracepoint, -1: none */
+	u32 needs;	/* enum kt_need */
+	const char *
+		proto; /* how the arguments must begin, as in struct kt_tracepoint_facts; NULL: any */
+	const char *record; /* fields that the record must have, spelled as there; NULL: none */
+	const char *lacks;  /* a field that it must not have; NULL: none */
+};
+
+/* In the order of attachment. */
+extern const struct kt_program kt_programs[];
+extern const u32 kt_program_count;
+#define KT_PROGRAMS_MAX 32
+
+enum kt_part {
+	KT_PART_EXITS,
+	KT_PART_EXCEPTIONS,
+	KT_PART_CAUSE_EXIT,
+	KT_PART_CAUSE_MSR,
+	KT_PART_CAUSE_CR,
+	KT_PART_CAUSE_INSN,
+	KT_PART_ASYNC_PF,
+	KT_PART_FAULTS,
+	KT_PART_REGIONS,
+	KT_PART_VCPUS,
+	KT_PART_COUNT,
+};
+
+struct kt_part_of_view {
+	u32 views;     /* bit mask of 1 << enum kt_view */
+	bool optional; /* without it the output only has less detail */
+};
+
+extern const struct kt_part_of_view kt_parts[KT_PART_COUNT];
+
+#define KT_WAY_PROGRAMS 3
+
+struct kt_way {
+	enum kt_part part;
+	const char *name;		       /* unique within the part */
+	const char *programs[KT_WAY_PROGRAMS]; /* names; the rest NULL */
+};
+
+/* Those of a part stand together, in the order of preference. */
+extern const struct kt_way kt_ways[];
+extern const u32 kt_way_count;
+#define KT_WAYS_MAX 32
+
+/* Index in kt_programs, or -1. */
+int kt_program_find(const char *name);
+
+#endif

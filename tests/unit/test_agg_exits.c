@@ -186,6 +186,7 @@ static void subtracting(void **state)
 /* ---- groups ---- */
 
 static const struct kt_exit_key cpuid = { .vm = 3, .vcpu = 5, .isa = 2, .code = 0x72 };
+static const struct kt_exit_key failed = { .vm = 3, .vcpu = 5, .isa = 2, .code = 0xffffffff };
 static const struct kt_exit_key hlt = { .vm = 3, .vcpu = 5, .isa = 2, .code = 0x78, .halt = true };
 
 static void cutting(void **state)
@@ -200,7 +201,13 @@ static void cutting(void **state)
 	assert_int_equal(k.code, 0x72);
 	k = kt_exit_key_cut(cpuid, KT_BY_VM);
 	assert_int_equal(k.vm, 3);
-	assert_int_equal(k.code, KT_ANY);
+	assert_true(k.any_code);
+	/* SVM_EXIT_ERR is a reason as any other, and no word for "all of them". */
+	k = kt_exit_key_cut(failed, KT_BY_REASON);
+	assert_int_equal(k.code, 0xffffffff);
+	assert_false(k.any_code);
+	k = kt_exit_key_cut(failed, KT_BY_VM);
+	assert_true(k.any_code);
 	/* Idleness stays apart from work. */
 	k = kt_exit_key_cut(hlt, KT_BY_VCPU);
 	assert_int_equal(k.vm, KT_ANY);

@@ -12,15 +12,17 @@ struct kt_exit_key kt_exit_key_cut(struct kt_exit_key key, u32 by)
 		key.vm = KT_ANY;
 	if (!(by & KT_BY_VCPU))
 		key.vcpu = KT_ANY;
-	if (!(by & KT_BY_REASON) && !key.halt)
-		key.code = KT_ANY;
+	if (!(by & KT_BY_REASON) && !key.halt) {
+		key.any_code = true;
+		key.code = 0;
+	}
 	return key;
 }
 
 static bool same_key(const struct kt_exit_key *a, const struct kt_exit_key *b)
 {
 	return a->vm == b->vm && a->vcpu == b->vcpu && a->isa == b->isa && a->code == b->code &&
-	       a->halt == b->halt;
+	       a->any_code == b->any_code && a->halt == b->halt;
 }
 
 static size_t hash_key(const struct kt_exit_key *k)
@@ -29,7 +31,7 @@ static size_t hash_key(const struct kt_exit_key *k)
 
 	h = h * 0x9e3779b97f4a7c15ull + k->vcpu;
 	h = h * 0x9e3779b97f4a7c15ull + k->code;
-	h = h * 0x9e3779b97f4a7c15ull + k->isa * 2 + k->halt;
+	h = h * 0x9e3779b97f4a7c15ull + k->isa * 4 + k->any_code * 2 + k->halt;
 	return h ^ h >> 29;
 }
 

@@ -16,8 +16,9 @@ struct kt_exit_key {
 	u32 vm;	  /* kt_vm_entry.id, or KT_ANY when not grouped by VM */
 	u32 vcpu; /* KT_ANY likewise */
 	u32 isa;
-	u32 code;  /* exit reason; KT_ANY when not grouped by reason */
-	bool halt; /* HLT: always a group of its own, its time is idleness */
+	u32 code;      /* exit reason: any number may be one, SVM_EXIT_ERR is 0xffffffff */
+	bool any_code; /* not grouped by reason; code is 0 */
+	bool halt;     /* HLT: always a group of its own, its time is idleness */
 };
 
 struct kt_exit_stats {

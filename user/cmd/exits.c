@@ -270,7 +270,7 @@ static void add_name(const struct exits *x, const struct kt_exit_key *key, struc
 
 static void add_reason_name(const struct kt_exit_key *key, struct kt_str *s)
 {
-	if (key->code == KT_ANY)
+	if (key->any_code)
 		kt_str_add(s, "(all)");
 	else
 		kt_exit_add(s, key->isa, key->code);
@@ -412,7 +412,7 @@ static void record_key(const struct exits *x, struct kt_record *r, const struct 
 	else
 		kt_record_null(r, "vcpu");
 	kt_record_str(r, "isa", kt_isa_name(key->isa));
-	if (key->code != KT_ANY) {
+	if (!key->any_code) {
 		kt_exit_add(&name, key->isa, key->code);
 		kt_record_str(r, "reason", name.data);
 		kt_record_hex(r, "code", key->code);

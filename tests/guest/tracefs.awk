@@ -9,7 +9,8 @@ BEGIN {
 		"EXCEPTION_NMI=0x0 EXTERNAL_INTERRUPT=0x1 TRIPLE_FAULT=0x2 INTERRUPT_WINDOW=0x7 " \
 		"CPUID=0xa HLT=0xc CR_ACCESS=0x1c IO_INSTRUCTION=0x1e MSR_READ=0x1f " \
 		"MSR_WRITE=0x20 EPT_VIOLATION=0x30 EPT_MISCONFIG=0x31 PREEMPTION_TIMER=0x34 " \
-		"XSETBV=0x37", names, " ")
+		"XSETBV=0x37 INVALID_STATE@FAILED_VMENTRY=0x80000021 " \
+		"invalid_guest_state=0xffffffff 0xffffffff=0xffffffff", names, " ")
 	for (i = 1; i <= n; i++) {
 		split(names[i], pair, "=")
 		sub("@", " ", pair[1])
@@ -51,7 +52,11 @@ FNR == NR && $1 == "expect" {
 		id = id " " k["vector"] " " k["error"]
 		if (isa != "none") id = id " " k["rip"] " after " k["code"]
 	}
-	else if ($2 == "fault") id = id " " k["address"] " " k["access"] " " k["rip"]
+	else if ($2 == "fault") {
+		id = id " " k["address"] " " k["access"] " " k["rip"]
+		if ("error_code" in k) id = id " " k["error_code"]
+		if ("qualification" in k) id = id " " k["qualification"]
+	}
 	else if ($2 == "user") id = id " " k["code"]
 	else if ($2 == "pio") id = id " " k["port"] " " k["access"] " " k["size"]
 	else if ($2 == "mmio") id = id " " k["address"] " " k["access"] " " k["size"]
@@ -81,8 +86,10 @@ event == "kvm_exit" {
 	reason = rest
 	sub(/^.*reason /, "", reason)
 	sub(/ rip .*$/, "", reason)
-	for (i = 1; i < nf; i++)
+	for (i = 1; i < nf; i++) {
 		if (f[i] == "rip") rip[tid] = f[i + 1]
+		if (f[i] == "info1") info1[tid] = f[i + 1]
+	}
 	if (!(reason in code)) complain("exit reason " reason)
 	else {
 		open[tid] = w " exits " code[reason]
@@ -110,10 +117,10 @@ event == "kvm_page_fault" {
 		if (f[i] == "error_code") error = f[i + 1]
 	}
 	sub(/^0x0*/, "", address)
-	digit = substr(error, length(error))
-	# SVM: error bit 1. VMX: EPT qualification, bit 0 read, bit 1 write.
-	write = index("2367abef", digit) > 0
-	got[w " fault 0x" address " " (write ? "write" : "read") " " rip[tid]]++
+	# Linux 5.10 cuts the error code to 32 bits; the exit before has it in full.
+	if (hex(error) % 4294967296 != hex(info1[tid]) % 4294967296)
+		complain("error code " error " of a fault, info1 " info1[tid] " of its exit")
+	got[w " fault 0x" address " " fault_of(hex(info1[tid]), rip[tid])]++
 }
 event == "kvm_userspace_exit" {
 	reason = rest
@@ -148,6 +155,27 @@ END {
 	}
 	printf "%s %s: %d expectations\n", bad ? "FAIL" : "ok", scenario, length_of(want)
 	exit bad
+}
+
+function hex(text,    i, n) {
+	sub(/^0x/, "", text)
+	for (i = 1; i <= length(text); i++)
+		n = n * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
+	return n + 0
+}
+
+function bit(value, weight) {
+	return int(value / weight) % 2
+}
+
+# SVM: EXITINFO1, bit 1 write, bit 4 fetch. VMX: EPT qualification, bit 1 write, bit 2 fetch; bits 9 and
+# above are not on all CPUs.
+function fault_of(value, at,    access, high, low) {
+	if (isa == "vmx") value %= 512
+	access = bit(value, 2) ? "write" : bit(value, isa == "vmx" ? 4 : 16) ? "fetch" : "read"
+	high = int(value / 4294967296)
+	low = value % 4294967296
+	return access " " at " 0x" (high ? sprintf("%x%08x", high, low) : sprintf("%x", low))
 }
 
 function length_of(a,    i, n) {

@@ -39,6 +39,9 @@ static const struct code exits[KT_EXIT_MAX][3] = {
 	[KT_EXIT_XSETBV]      = { { "-", 0 }, { "XSETBV", 0x8d },    { "XSETBV", 55 } },
 	[KT_EXIT_MMIO]	      = { { "-", 0 }, { "NPF", 0x400 },	     { "EPT_MISCONFIG", 49 } },
 	[KT_EXIT_NESTED_PAGE] = { { "-", 0 }, { "NPF", 0x400 },	     { "EPT_VIOLATION", 48 } },
+	/* Bit 31: the entry failed (SDM 3C 24.9.1, 26.8). SVM's -1 is 32 bits wide in kvm_exit. */
+	[KT_EXIT_INVALID]     = { { "-", 0 }, { "ERR", 0xffffffff },
+				  { "INVALID_STATE|FAILED_VMENTRY", 0x80000021 } },
 };
 
 /* Exits that come with the weather: host interrupts, pages touched for the first time, APIC hardware. */
@@ -199,13 +202,37 @@ void kt_expect_exception(struct kt_vcpu *v, const struct kt_site *s, uint64_t co
 	put("%s%s\n", more ? " " : "", more ? more : "");
 }
 
-void kt_expect_fault(struct kt_vcpu *v, uint64_t gpa, bool write, uint64_t rip)
+/* EXITINFO1 of a nested page fault: P, R/W, U/S (always set), I/D, bit 32 (APM 2 15.25.6). */
+static uint64_t npf_error_code(const struct kt_fault *f)
 {
+	static const uint64_t bits[] = { [KT_READ] = 0, [KT_WRITE] = 0x2, [KT_FETCH] = 0x10 };
+
+	return 0x100000004ull | bits[f->access] | (f->readonly ? 0x1 : 0);
+}
+
+/*
+ * Exit qualification of an EPT violation (SDM 3C table 27-7): 0 read, 1 write, 2 fetch; 3 readable,
+ * 5 executable; 7 and 8 for an access to a linear address, not a walk of the guest's tables.
+ */
+static uint64_t ept_qualification(const struct kt_fault *f)
+{
+	return 0x180ull | 1ull << f->access | (f->readonly ? 0x28 : 0);
+}
+
+/* KVM may handle a write to the zero page in two: the first fault invalidates what it found. */
+void kt_expect_fault(struct kt_vcpu *v, const struct kt_fault *f)
+{
+	static const char *const access[] = { "read", "write", "fetch" };
+
 	if (isa == ISA_NONE)
 		return;
 	put_head("fault", v);
-	put(" space=gpa address=0x%" PRIx64 " access=%s rip=0x%" PRIx64 " count=1 match=exact\n",
-	    gpa, write ? "write" : "read", rip);
+	put(" space=gpa address=0x%" PRIx64 " access=%s rip=0x%" PRIx64 " count=1 match=%s", f->gpa,
+	    access[f->access], f->rip, f->readonly ? "min" : "exact");
+	if (isa == ISA_SVM)
+		put(" error_code=0x%" PRIx64 "\n", npf_error_code(f));
+	else
+		put(" qualification=0x%" PRIx64 "\n", ept_qualification(f));
 }
 
 static const char *user_reason(uint32_t reason)
@@ -215,6 +242,7 @@ static const char *user_reason(uint32_t reason)
 		[KVM_EXIT_HLT] = "HLT",
 		[KVM_EXIT_MMIO] = "MMIO",
 		[KVM_EXIT_SHUTDOWN] = "SHUTDOWN",
+		[KVM_EXIT_FAIL_ENTRY] = "FAIL_ENTRY",
 	};
 	const char *name = reason < sizeof(names) / sizeof(names[0]) ? names[reason] : NULL;
 
@@ -224,6 +252,13 @@ static const char *user_reason(uint32_t reason)
 void kt_expect_user(struct kt_vcpu *v, uint32_t reason, uint64_t count)
 {
 	v->want_user[reason] += count;
+}
+
+/* As KVM returned it: SVM's -1 has 32 or 64 bits, by kernel and CPU. */
+static void put_hardware_reason(const struct kt_vcpu *v, uint32_t reason)
+{
+	if (reason == KVM_EXIT_FAIL_ENTRY)
+		put(" hardware_reason=0x%llx", v->run->fail_entry.hardware_entry_failure_reason);
 }
 
 static void put_user(const struct kt_vcpu *v)
@@ -236,8 +271,10 @@ static void put_user(const struct kt_vcpu *v)
 		if (!v->user[i])
 			continue;
 		put_head("user", v);
-		put(" reason=%s code=%u count=%" PRIu64 " match=exact\n", user_reason(i), i,
+		put(" reason=%s code=%u count=%" PRIu64 " match=exact", user_reason(i), i,
 		    v->user[i]);
+		put_hardware_reason(v, i);
+		put("\n");
 	}
 }
 

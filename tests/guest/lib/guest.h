@@ -94,6 +94,7 @@ struct kt_vm_conf {
 	int vcpus;
 	bool irqchip;	     /* in-kernel APIC, in x2APIC mode */
 	uint32_t end_reason; /* the KVM_EXIT_* that ends the guest if it is not KT_PORT_END */
+	uint64_t end_count;  /* so many of them; 0 is 1 */
 	uint64_t cr4;	     /* besides PAE */
 	/* Ports other than KT_PORT_*, and MMIO. */
 	void (*io)(struct kt_vcpu *v, const struct kt_io *io);
@@ -113,8 +114,8 @@ struct kt_vm {
 struct kt_vm *kt_vm_new(const struct kt_vm_conf *conf);
 void kt_vm_free(struct kt_vm *vm);
 void kt_vm_load(struct kt_vm *vm, const unsigned char *code, const unsigned char *end);
-/* Maps fresh 4 KiB-page memory at gpa, never touched by this process. */
-void kt_vm_add_memory(struct kt_vm *vm, uint32_t slot, uint64_t gpa, size_t size);
+/* Maps fresh 4 KiB-page memory at gpa, not touched yet by this process. Returns where it sees it. */
+uint8_t *kt_vm_add_memory(struct kt_vm *vm, uint32_t slot, uint64_t gpa, size_t size);
 void kt_vm_map_readonly(struct kt_vm *vm, uint64_t gva);
 /* Describes site nr: rip and resume are offsets into the scenario's code. Returns it. */
 struct kt_site *kt_vcpu_site(struct kt_vcpu *v, int nr, uint64_t rip, uint64_t resume,
@@ -155,10 +156,19 @@ enum kt_exit {
 	KT_EXIT_XSETBV,
 	KT_EXIT_MMIO, /* not the first one of an address */
 	KT_EXIT_NESTED_PAGE,
+	KT_EXIT_INVALID, /* VM entry refused: the guest's state is invalid */
 	KT_EXIT_MAX,
 };
 
 enum kt_match { KT_EXACT, KT_MIN };
+
+enum kt_access { KT_READ, KT_WRITE, KT_FETCH };
+
+struct kt_fault {
+	uint64_t gpa, rip;
+	enum kt_access access;
+	bool readonly; /* KVM has mapped the page before, read-only: the zero page */
+};
 
 /* A KVM without SVM or VMX: it delivers every exception itself, and raises no kvm_exit. */
 bool kt_software_kvm(void);
@@ -167,7 +177,7 @@ void kt_expect_exit(struct kt_vcpu *v, enum kt_exit e, uint64_t count, enum kt_m
 void kt_expect_exit_time(struct kt_vcpu *v, enum kt_exit e, uint64_t min_total_ns);
 void kt_expect_exception(struct kt_vcpu *v, const struct kt_site *s, uint64_t count,
 			 enum kt_exit cause, const char *more);
-void kt_expect_fault(struct kt_vcpu *v, uint64_t gpa, bool write, uint64_t rip);
+void kt_expect_fault(struct kt_vcpu *v, const struct kt_fault *f);
 void kt_expect_user(struct kt_vcpu *v, uint32_t reason, uint64_t count);
 /* An access that user space handles; counts towards the exits and user lines, too. */
 void kt_expect_io(struct kt_vcpu *v, const struct kt_io *io, uint64_t count);

@@ -115,7 +115,7 @@ static bool handle(struct kt_vcpu *v)
 	uint32_t reason = v->run->exit_reason;
 
 	if (v->vm->conf.end_reason && reason == v->vm->conf.end_reason)
-		return true;
+		return v->user[reason] >= v->vm->conf.end_count;
 	if (reason == KVM_EXIT_IO)
 		return port_io(v);
 	if (reason == KVM_EXIT_MMIO)

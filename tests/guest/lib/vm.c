@@ -113,9 +113,12 @@ static void set_slot(struct kt_vm *vm, uint32_t slot, uint64_t gpa, void *mem, s
 		kt_fail("KVM_SET_USER_MEMORY_REGION %u: %m", slot);
 }
 
-void kt_vm_add_memory(struct kt_vm *vm, uint32_t slot, uint64_t gpa, size_t size)
+uint8_t *kt_vm_add_memory(struct kt_vm *vm, uint32_t slot, uint64_t gpa, size_t size)
 {
-	set_slot(vm, slot, gpa, map_memory(size), size);
+	uint8_t *mem = map_memory(size);
+
+	set_slot(vm, slot, gpa, mem, size);
+	return mem;
 }
 
 static void add_vcpu(struct kt_vm *vm, int id)

@@ -9,7 +9,8 @@ me=deps
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # What needs it, Debian's package, what proves that it is here: a program or a C header. Debian
-# marks as essential what is not listed, such as util-linux.
+# marks as essential what is not listed, such as util-linux. Releases of Debian that lack a package
+# marked ? do without.
 NEEDS='
 build  gcc              gcc
 build  make             make
@@ -24,6 +25,8 @@ host   busybox-static   busybox
 host   cpio             cpio
 host   xz-utils         xz
 test   libcmocka-dev    cmocka.h
+test   ?clang-14        clang-14
+test   ?clang-19        clang-19
 lint   git              git
 lint   python3          python3
 lint   clang-format     clang-format
@@ -77,17 +80,50 @@ here()
 # Reads packages and proofs, prints those not here.
 missing()
 {
-	local rows row have='' package proof
+	local rows row have='' names package proof
 
 	mapfile -t rows
+	names=("${rows[@]%% *}")
 	if command -v dpkg-query >/dev/null; then
-		have=$(installed "${rows[@]%% *}" || :)
+		have=$(installed "${names[@]#\?}" || :)
 	fi
 	for row in "${rows[@]}"; do
 		read -r package proof <<<"$row"
-		[[ $'\n'$have$'\n' == *$'\n'"$package"$'\n'* ]] || here "$proof" ||
+		[[ $'\n'$have$'\n' == *$'\n'"${package#\?}"$'\n'* ]] || here "$proof" ||
 			printf '%s\n' "$row"
 	done
+}
+
+# Does apt know where packages come from, and that there is none of this name? Without apt: there is none.
+unheard_of()
+{
+	command -v apt-cache >/dev/null || return 0
+	apt-cache policy | grep -E '^ +-?[0-9]+ [a-z]+:' >/dev/null &&
+		[ -z "$(apt-cache madison "$1" 2>/dev/null)" ]
+}
+
+# Reads packages and proofs, prints them without those marked ? that there are none of.
+obtainable()
+{
+	local package proof
+
+	while read -r package proof; do
+		[[ $package == '?'* ]] && unheard_of "${package#\?}" && continue
+		printf '%s %s\n' "${package#\?}" "$proof"
+	done
+}
+
+# Sets packages and proofs.
+look()
+{
+	local list
+
+	list=$(missing <<<"$table" | obtainable)
+	packages=() proofs=()
+	[ -z "$list" ] || {
+		mapfile -t packages < <(cut -d ' ' -f 1 <<<"$list")
+		mapfile -t proofs < <(cut -d ' ' -f 2 <<<"$list")
+	}
 }
 
 apt()
@@ -106,16 +142,16 @@ become_root()
 	sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }
 }
 
-list=$(wanted "${@:-build}") || exit
-list=$(missing <<<"$list")
-[ -n "$list" ] || exit 0
-mapfile -t packages < <(cut -d ' ' -f 1 <<<"$list")
-mapfile -t proofs < <(cut -d ' ' -f 2 <<<"$list")
+table=$(wanted "${@:-build}") || exit
+look
+[ ${#packages[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	die "missing here: ${proofs[*]} (in Debian's packages ${packages[*]})"
 fi
 become_root || die "please install by hand, as root: apt-get install ${packages[*]}"
 quietly "asking what packages there are" apt update ||
 	say "not all package lists could be had; trying with those that are here"
+look
+[ ${#packages[@]} -gt 0 ] || exit 0
 quietly "installing ${packages[*]}" apt install --no-install-recommends "${packages[@]}" ||
 	die "please install by hand: ${packages[*]}"

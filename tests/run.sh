@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Usage: tests/run.sh [LANE]...
-# Installs what is missing, builds, and runs the usual lanes or those named (lanes/README.md). The
-# last line is "N passed, N failed". Logs of lanes with failures stay in build/tests/logs.
+# Installs what is missing, builds, and runs all lanes or those named (lanes/README.md). At the end
+# stand a table of tests by hosts, the totals of the other lanes, and last "N passed, N failed".
+# Logs of lanes with failures stay in build/tests/logs.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
 export BUILD
 logs=$BUILD/tests/logs
-# Seconds for a lane, so that one that hangs cannot hang everything: five times what the slowest
-# takes on a machine with two CPUs.
-LANE_LIMIT=${LANE_LIMIT:-600}
-# In this order: the long ones first, so that no CPU waits at the end.
-LANES='host amd-6.1 amd-6.12 amd-5.10 lint unit cli golden'
-# Run when asked for.
-MORE='amd-7.2'
+# Seconds for a lane, so that one that hangs cannot hang everything: twice what the slowest takes on
+# a machine with two CPUs. Two that hang at once leave the whole run under 20 minutes there.
+LANE_LIMIT=${LANE_LIMIT:-800}
+# Lanes whose tests make the columns of the table, in its order; and the other ones.
+HOSTS='amd-5.10 amd-6.1 amd-6.12 amd-7.2 intel-6.1 intel-7.2 host'
+OTHERS='verifier lint unit cli golden'
+# The long ones first, so that no CPU waits at the end.
+LANES="host intel-6.1 intel-7.2 amd-6.1 amd-6.12 amd-7.2 amd-5.10 $OTHERS"
+[ -e tests/lanes/intel.sh ] || LANES=${LANES/intel-6.1 intel-7.2 /}
 # It measures how fast the program starts, so it runs before the others, alone.
 ALONE=host
 
@@ -27,20 +30,53 @@ say()
 lane_command()
 {
 	case $1 in
-	amd-*) echo "tests/lanes/amd.sh ${1#amd-}" ;;
-	lint | unit) echo "tests/lanes/$1.sh" ;;
-	*) echo "python3 -B tests/lanes/$1.py" ;;
+	amd-* | intel-*) echo "tests/lanes/${1%%-*}.sh ${1#*-}" ;;
+	*)
+		if [ -e "tests/lanes/$1.py" ]; then
+			echo "python3 -B tests/lanes/$1.py"
+		else
+			echo "tests/lanes/$1.sh"
+		fi
+		;;
 	esac
 }
 
-# must_run LANE: names of tests that have to appear in its results.
-must_run()
+# Which tests there must be, the file of a lane says, or for unit the sources.
+listed()
 {
-	case $1 in
-	amd-*) awk -v out="not:${1#amd-}" '$2 != out { print $1 }' tests/lanes/amd.list ;;
-	unit) tests/lanes/unit.sh --list ;;
-	*) cat "tests/lanes/$1.list" ;;
-	esac | sed '/^#/d; /^$/d'
+	[ "$1" = unit ] || [ -r "tests/lanes/${1%%-*}.list" ]
+}
+
+# lane_list LANE: a line "want NAME" for each test that has to appear in its results, and "out NAME
+# REASON" for each that this series cannot have. In the list that is NAME [not:SERIES]... [# REASON],
+# where a lane without series is its own; a comment that begins with the series gives the reason of
+# those that have none.
+lane_list()
+{
+	local series=${1#*-}
+
+	if [ "$1" = unit ]; then
+		tests/lanes/unit.sh --list | sed 's/^/want /'
+		return
+	fi
+	listed "$1" || return
+	awk -v series="$series" '
+	/^#/ && $2 ~ /^[0-9]+\.[0-9]+$/ { noting = $2 == series }
+	/^#/ { if (noting) note = note substr($0, 2); next }
+	{ noting = 0 }
+	NF {
+		reason = match($0, /#.*/) ? substr($0, RSTART + 1) : ""
+		sub(/#.*/, "")
+		name[++n] = $1
+		for (i = 2; i <= NF; i++)
+			if ($i == "not:" series)
+				out[n] = reason ? reason : "?"
+	}
+	END {
+		for (i = 1; i <= n; i++)
+			if (!(i in out)) print "want", name[i]
+			else print "out", name[i], out[i] != "?" ? out[i] : note ? note : "no reason given"
+	}' "tests/lanes/${1%%-*}.list"
 }
 
 # There may be no KVM on this machine: the only lane that may say so, and do nothing.
@@ -52,13 +88,17 @@ skipped()
 # Tests that should have run and did not: the lane died, or a test was left out.
 missing()
 {
-	local name
+	local word name
 
 	skipped "$1" && return
-	while read -r name; do
+	if ! listed "$1" && ! grep -qxF "not ok $1 lane" "$logs/$1.log"; then
+		printf 'not ok %s lane\n  it has no list of tests\n' "$1"
+	fi
+	while read -r word name; do
+		[ "$word" = want ] || continue
 		grep -qxF -e "ok $1 $name" -e "not ok $1 $name" "$logs/$1.log" ||
 			printf 'not ok %s %s\n  did not run\n' "$1" "$name"
-	done < <(must_run "$1")
+	done < <(lane_list "$1")
 }
 
 run_lane()
@@ -121,16 +161,126 @@ count()
 	grep -c "^$1 " "$2"
 }
 
-table()
+# What the matrix is made of: lanes, their lists, and their results.
+matrix_input()
 {
 	local lane
 
-	printf '\n%-10s %8s %8s\n' lane passed failed
 	for lane; do
+		echo "lane $lane"
+		listed "$lane" || echo "unlisted $lane"
+		lane_list "$lane" | sed "s/ / $lane /"
 		if skipped "$lane"; then
-			printf '%-10s %s\n' "$lane" "$(sed -n 's/^skip [^ ]* //p' "$logs/$lane.log")"
-			continue
+			sed -n 's/^\(skip [^ ]* \)[^ ]*: /\1/p' "$logs/$lane.log"
 		fi
+		sed -nE 's/^not ok /bad /; /^(ok|bad) /p' "$logs/$lane.log"
+	done
+}
+
+# A row for each test, a column for each host. No cell is empty: what a host should have had and did
+# not is a FAIL, and why it cannot have something stands below.
+# shellcheck disable=SC2016 # awk's
+MATRIX='
+function row(name) {
+	if (name in seen) return
+	seen[name] = 1
+	rows[++nrows] = name
+	if (length(name) > width) width = length(name)
+}
+function cell(lane, name) {
+	if ((lane, name) in bad) return "FAIL"
+	if ((lane, name) in ok) return "ok"
+	if (lane in skip) return "-"
+	if (lane in unlisted || (lane, name) in want) return "FAIL"
+	if (!((lane, name) in out) && name != "lane") foreign[lane]++
+	return "-"
+}
+function rest(from,    i, text) {
+	for (i = from; i <= NF; i++) text = text " " $i
+	return text
+}
+function remark(lane, text) {
+	if (!(text in whose)) remarks[++nremarks] = text
+	whose[text] = whose[text] (whose[text] ? ", " : "") lane
+}
+# Broken at 96 columns.
+function note(text,    words, n, i, line) {
+	n = split(text, words, " ")
+	line = "  -"
+	for (i = 1; i <= n; i++) {
+		if (length(line) + length(words[i]) >= 96) {
+			print line
+			line = "   "
+		}
+		line = line " " words[i]
+	}
+	print line
+}
+BEGIN { width = 4 }
+$1 == "lane" { lanes[++nlanes] = $2 }
+$1 == "unlisted" { unlisted[$2] = 1 }
+$1 == "skip" { skip[$2] = rest(3) }
+$1 == "want" || $1 == "out" || $1 == "ok" || $1 == "bad" { row($3) }
+$1 == "want" { want[$2, $3] = 1 }
+$1 == "ok" { ok[$2, $3] = 1 }
+$1 == "bad" { bad[$2, $3] = 1 }
+$1 == "out" {
+	out[$2, $3] = 1
+	why = rest(4)
+	if (!(($2, why) in names)) reasons[$2, ++nreasons[$2]] = why
+	names[$2, why] = names[$2, why] (names[$2, why] ? ", " : "") $3
+}
+END {
+	if (width > 33) width = 33
+	line = sprintf("%-*s", width, "test")
+	for (j = 1; j <= nlanes; j++) line = line "  " lanes[j]
+	print line
+	for (i = 1; i <= nrows; i++) {
+		line = sprintf("%-*.*s", width, width, rows[i])
+		for (j = 1; j <= nlanes; j++)
+			line = line sprintf("  %-*s", length(lanes[j]), cell(lanes[j], rows[i]))
+		sub(/ +$/, "", line)
+		print line
+	}
+	for (j = 1; j <= nlanes; j++) {
+		lane = lanes[j]
+		family = lane
+		sub(/-.*/, "", family)
+		for (i = 1; i <= nreasons[lane] && !(lane in skip); i++)
+			remark(lane, names[lane, reasons[lane, i]] ":" reasons[lane, i])
+		if (lane in skip)
+			remark(lane, "nothing ran:" skip[lane])
+		else if (foreign[lane])
+			remark(lane, "of the tests of other hosts, so many are not in tests/lanes/" \
+				family ".list: " foreign[lane])
+	}
+	for (i = 1; i <= nremarks; i++)
+		note(whose[remarks[i]] ": " remarks[i])
+}'
+
+# The lanes of this list that are to run.
+chosen()
+{
+	local lane
+
+	for lane in $1; do
+		[[ " ${wanted[*]} " != *" $lane "* ]] || printf '%s\n' "$lane"
+	done
+}
+
+tables()
+{
+	local hosts others lane
+
+	mapfile -t hosts < <(chosen "$HOSTS")
+	mapfile -t others < <(chosen "$OTHERS")
+	if [ ${#hosts[@]} -gt 0 ]; then
+		echo
+		matrix_input "${hosts[@]}" | awk "$MATRIX"
+	fi
+	[ ${#others[@]} -gt 0 ] || return
+	printf '\n%-10s %8s %8s\n' lane passed failed
+	for lane in "${others[@]}"; do
 		printf '%-10s %8s %8s\n' "$lane" "$(count ok "$logs/$lane.log")" \
 			"$(count 'not ok' "$logs/$lane.log")"
 	done
@@ -147,9 +297,9 @@ prepare()
 wanted=()
 for lane in "${@:-}"; do
 	[ -n "$lane" ] || continue
-	[[ " $LANES $MORE " == *" $lane "* ]] ||
-		{ say "no lane $lane; there are: $LANES $MORE"; exit 2; }
-	wanted+=("$lane")
+	[[ " $HOSTS $OTHERS " == *" $lane "* ]] ||
+		{ say "no lane $lane; there are: $HOSTS $OTHERS"; exit 2; }
+	[[ " ${wanted[*]} " == *" $lane "* ]] || wanted+=("$lane")
 done
 if [ ${#wanted[@]} -eq 0 ]; then
 	read -ra wanted <<<"$LANES"
@@ -163,8 +313,13 @@ if ! prepare; then
 	exit 1
 fi
 run_lanes "${wanted[@]}"
-table "${wanted[@]}"
 passed=0 failed=0
+for lane in "${wanted[@]}"; do
+	# Again, should what runs a lane have died itself.
+	touch "$logs/$lane.log"
+	missing "$lane" >>"$logs/$lane.log"
+done
+tables
 for lane in "${wanted[@]}"; do
 	passed=$((passed + $(count ok "$logs/$lane.log")))
 	failed=$((failed + $(count 'not ok' "$logs/$lane.log")))

@@ -81,10 +81,8 @@ static void filter(int fd)
 int kt_kvm_watch_open(void)
 {
 	const struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
-	const int yes = 1;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			NETLINK_KOBJECT_UEVENT),
-	    err;
+	const int flags = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, yes = 1;
+	int fd = socket(AF_NETLINK, flags, NETLINK_KOBJECT_UEVENT), err;
 
 	if (fd < 0)
 		return -1;

@@ -316,6 +316,9 @@ static void come_back(struct loop *l)
 	int err;
 
 	l->status = kt_session_reload(l->session);
+	/* Gone again meanwhile: then it will come again. */
+	if (l->status != KT_OK && !kt_kvm_there())
+		return;
 	if (l->status == KT_OK) {
 		err = open_rings(l);
 		if (err) {
@@ -326,19 +329,25 @@ static void come_back(struct loop *l)
 	l->away = false;
 	l->stop = l->status != KT_OK;
 	if (!l->stop)
-		kt_note("%s was loaded: tracing again", kt_session_facts(l->session)->vendor);
+		kt_note("tracing again");
 }
 
+/*
+ * When it has come while we are attached, it had gone before we could know. The vendor module may be
+ * another then, with other structures.
+ */
 static void on_kvm(struct loop *l)
 {
-	bool there = kt_kvm_watch_drain(l->kvm) != KT_KVM_SAME ? kt_kvm_there() : !l->away;
+	enum kt_kvm_change change = kt_kvm_watch_drain(l->kvm);
 
-	if (there == !l->away)
+	if (change == KT_KVM_SAME)
 		return;
-	if (there)
-		come_back(l);
-	else
+	if (change == KT_KVM_LOOK)
+		change = kt_kvm_there() ? KT_KVM_CAME : KT_KVM_WENT;
+	if (!l->away)
 		let_go(l);
+	if (change == KT_KVM_CAME)
+		come_back(l);
 }
 
 /* ---- the loop ---- */
@@ -449,6 +458,7 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 			  .duration = -1,
 			  .interval = -1,
 			  .kvm = kt_kvm_watch_open() };
+	int watch_error = errno;
 	/* First: attaching may replace the maps. What happens before the rings are open waits in them. */
 	enum kt_status status = kt_session_attach(s);
 
@@ -456,6 +466,10 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 		status = begin(&l);
 	if (status == KT_OK) {
 		kt_session_describe(s);
+		if (l.kvm < 0)
+			kt_note("whether KVM is unloaded cannot be heard here (%s): the kvm module is "
+				"held until the end",
+				strerror(watch_error));
 		if (opts->duration_ns)
 			kt_note("tracing %s", opts->what);
 		else

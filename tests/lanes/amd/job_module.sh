@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=dash
+# KVM's modules go and come while kvmtrace runs.
+# shellcheck source=tests/lanes/amd/lib.sh
+. /w/lib.sh
+LIMIT=100 # times 20 ms: kvmtrace has to let go, and to attach again, within two seconds
+
+now_ms()
+{
+	awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime
+}
+
+# await COUNT WORDS NAME…: waits until each of them has said it so many times.
+await()
+{
+	local count=$1 words=$2 name tries
+
+	shift 2
+	for name; do
+		tries=0
+		until [ "$(grep -c "^kvmtrace: $words" "/out/$name.err")" -ge "$count" ]; do
+			[ $((tries += 1)) -lt $LIMIT ] || break
+			usleep 20000
+		done
+	done
+}
+
+# unload ROUND: both modules, as soon as kvm can be. ROUND.ms: how long it could not.
+unload()
+{
+	local begin tries=0
+
+	rmmod kvm_amd 2>>/out/rmmod.err
+	begin=$(now_ms)
+	until rmmod kvm 2>/tmp/rmmod.err; do
+		if [ $((tries += 1)) -ge $LIMIT ]; then
+			cat /tmp/rmmod.err >>/out/rmmod.err
+			break
+		fi
+		usleep 20000
+	done
+	echo $(($(now_ms) - begin)) >"/out/$1.ms"
+	cut -d ' ' -f 1 /proc/modules >"/out/$1.modules"
+}
+
+load()
+{
+	[ -e /sys/module/kvm ] || insmod /modules/kvm.ko
+	insmod /modules/kvm-amd.ko
+}
+
+# Of every kind of event a number that no other guest has.
+guests()
+{
+	guest "$1_cpuid" g_cpuid -n $((100 + $2))
+	guest "$1_msr" g_msr -n $((10 + $2))
+	guest "$1_npf" g_npf -n $((5 + $2))
+	guest "$1_smp" g_smp -n $((20 + $2))
+}
+
+# With a VM open the module stays, and nobody takes any notice.
+with_a_vm()
+{
+	held open g_misbehave -n 9
+	await_vms open
+	rmmod kvm_amd 2>/dev/null
+	echo $? >/out/open.rmmod
+	# Nothing has happened, though somebody has the kernel say so (udevadm trigger).
+	echo remove >/sys/devices/virtual/misc/kvm/uevent
+	echo add >/sys/devices/virtual/misc/kvm/uevent
+	sleep 1
+	cat /out/exits.err /out/exceptions.err /out/faults.err >/out/open.said
+	go open
+}
+
+build_id()
+{
+	xxd -p /sys/module/kvm_amd/notes/.note.gnu.build-id | tr -d '\n'
+}
+
+# overwrite FILE OFFSET: four bytes.
+overwrite()
+{
+	printf '\377\377\377\377' | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# A kvm_amd like the one before but for its build ID, hence maybe with other structures.
+other_build()
+{
+	local id at
+
+	id=$(build_id)
+	launch other exits --by vm,vcpu,reason -f json
+	ready other
+	guest other_msr g_msr -n 3
+	rmmod kvm_amd
+	await 1 'kvm_amd was unloaded: ' other
+	cp /modules/kvm-amd.ko /tmp/other.ko
+	at=$(xxd -p /tmp/other.ko | tr -d '\n' | awk -v id="$id" '{ print index($0, id) - 1 }')
+	overwrite /tmp/other.ko $(((at + ${#id}) / 2 - 4))
+	# Without the word at its end that says so it isn't signed: a wrong signature would be refused.
+	overwrite /tmp/other.ko $(($(stat -c %s /tmp/other.ko) - 4))
+	insmod /tmp/other.ko
+	echo "$id $(build_id)" >/out/other.ids
+	await 1 'tracing again' other
+	guest other_msr2 g_msr -n 4
+	finish other
+}
+
+launch exits exits --by vm,vcpu,reason -f json
+launch exceptions exceptions -f json
+launch faults faults -f json
+ready exits exceptions faults
+guests first 1
+with_a_vm
+unload gone
+load
+await 1 'tracing again' exits exceptions faults
+guests second 2
+# Only the vendor module.
+rmmod kvm_amd
+await 2 'kvm_amd was unloaded: ' exits exceptions faults
+load
+await 2 'tracing again' exits exceptions faults
+guests third 3
+# Back before anybody can have let go.
+rmmod kvm_amd
+load
+await 3 'tracing again' exits exceptions faults
+guests fourth 4
+# And their end, while there is no KVM.
+unload end
+finish exits exceptions faults
+load
+other_build
+dmesg >/out/dmesg

@@ -51,7 +51,8 @@ help:
 	@echo 'make              builds $(BUILD)/kvmtrace'
 	@echo 'make demo         installs what is missing, builds, and shows a misbehaving guest'
 	@echo 'make test         installs what is missing, builds, and runs all tests'
-	@echo '                  (LANE=lint|unit|golden|cli|host|amd-6.1|amd-6.12|amd-5.10|amd-7.2: that one)'
+	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|amd-5.10|amd-6.1|amd-6.12|'
+	@echo '                  amd-7.2|intel-6.1|intel-7.2: that one)'
 	@echo 'make lint         checks the style and structure of the sources'
 	@echo 'make install      to $$(DESTDIR)$$(PREFIX), which is $(DESTDIR)$(PREFIX)'
 	@echo 'make deps         installs what building needs (Debian)'
@@ -107,7 +108,7 @@ $(VERIFIER)/selftest.bpf.o: tests/verifier/selftest.bpf.c
 $(VERIFIER)/%.bpf.o: always
 	$(Q)$(MAKE) --no-print-directory $(if $(Q),-s) BUILD=$(VERIFIER)/$* CLANG=$* \
 		$(VERIFIER)/$*/gen/kvmtrace.bpf.o
-	@cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
+	@cmp -s $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@ || cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
 
 deps:
 	tools/deps.sh build

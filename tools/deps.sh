@@ -8,9 +8,9 @@ me=deps
 . "$(dirname "$0")/progress.sh"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-# What needs it, Debian's package, what proves that it is here: a program or a C header. Debian
-# marks as essential what is not listed, such as util-linux. Releases of Debian that lack a package
-# marked ? do without.
+# What needs it, Debian's package, what proves that it is here: a program, a C header or a file.
+# Debian marks as essential what is not listed, such as util-linux. Releases of Debian that lack a
+# package marked ? do without.
 NEEDS='
 build  gcc              gcc
 build  make             make
@@ -24,6 +24,13 @@ host   qemu-system-x86  qemu-system-x86_64
 host   busybox-static   busybox
 host   cpio             cpio
 host   xz-utils         xz
+intel  bochs            bochs
+intel  bochs-term       /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
+intel  bochsbios        /usr/share/bochs/BIOS-bochs-latest
+intel  vgabios          /usr/share/vgabios/vgabios.bin
+intel  isolinux         /usr/lib/ISOLINUX/isolinux.bin
+intel  syslinux-common  /usr/lib/syslinux/modules/bios/ldlinux.c32
+intel  xorriso          xorriso
 test   libcmocka-dev    cmocka.h
 test   ?clang-14        clang-14
 test   ?clang-19        clang-19
@@ -40,7 +47,7 @@ rows_of()
 	case $1 in
 	build) echo build ;;
 	demo) echo build host ;;
-	test) echo build host test ;;
+	test) echo build host intel test ;;
 	lint) echo lint ;;
 	*)
 		sed -n 's/^# Usage:/usage:/p' "$0" >&2
@@ -73,6 +80,7 @@ here()
 	case $1 in
 	*.h) printf '#include <stddef.h>\n#include <stdint.h>\n#include <stdarg.h>
 #include <setjmp.h>\n#include <%s>\n' "$1" | "${CC:-cc}" -E -o /dev/null -x c - 2>/dev/null ;;
+	/*) [ -e "$1" ] ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
 }

@@ -44,7 +44,7 @@ BY_TIME = ("exits.txt", "faults-hist.txt", "faults-hist.csv")
 
 def boot():
     adds = []
-    for folder in (os.path.join(BUILD, "tests", "guest"), os.path.join(HERE, "amd")):
+    for folder in (os.path.join(BUILD, "tests", "guest"), os.path.join(HERE, "emulated")):
         adds += [os.path.join(folder, f) for f in sorted(os.listdir(folder))
                  if f.endswith(".sh") or (f.startswith("g_") and not f.endswith(".d"))]
     adds.append(os.path.join(BUILD, "kvmtrace"))

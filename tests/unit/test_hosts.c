@@ -45,6 +45,8 @@ static const struct host {
 	{ "debian-6.1-amd", ALL_BTF },
 	{ "debian-6.12-amd", ALL_BTF },
 	{ "debian-7.2-amd", ALL_BTF },
+	{ "debian-6.1-intel", ALL_BTF },
+	{ "debian-7.2-intel", ALL_BTF },
 	{ "builtin-6.18-intel", ALL_BTF },
 	/* No types of modules, the reason an argument of kvm_exit, two fields in kvm_page_fault. */
 	{ "debian-5.10-amd",
@@ -123,6 +125,9 @@ static const struct said {
 	const char *lack;   /* words in it; NULL: nothing lacks */
 } said[] = {
 	{ "debian-6.1-amd", KT_VIEW_EXITS, "reason", "exit_code in the VMCB", NULL },
+	{ "debian-6.1-intel", KT_VIEW_EXITS, "reason", "exit_reason in struct vcpu_vmx", NULL },
+	{ "debian-7.2-intel", KT_VIEW_EXITS, "reason", "vt.exit_reason", NULL },
+	{ "debian-7.2-intel", KT_VIEW_EXCEPTIONS, "rip", "struct kvm_vcpu_arch, rip; where", NULL },
 	{ "builtin-6.18-intel", KT_VIEW_EXITS, "reason", "vt.exit_reason", NULL },
 	{ "debian-5.10-amd", KT_VIEW_EXITS, "reason", "first argument of kvm_exit", NULL },
 	{ "unknown-vendor", KT_VIEW_EXITS, "reason", "record of kvm_exit", NULL },

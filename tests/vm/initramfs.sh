@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# Usage: initramfs.sh KERNEL_DIR OUT [--root DIR] [--add FILE[:PATH]]…
+# Usage: initramfs.sh KERNEL_DIR OUT [--vendor MODULE] [--root DIR] [--add FILE[:PATH]]…
 # Writes the initramfs of an emulated host to OUT: busybox and the modules of the kernel unpacked
 # in KERNEL_DIR, kept there once made, then what this run adds. A program brings the libraries
 # that ldd lists for it; those this machine lacks may lie under DIR. Without a PATH a file goes to
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # In loading order. Those marked ? are built in, or not there, in some series.
 MODULES='?virtio_ring ?virtio ?virtio_pci_legacy_dev ?virtio_pci_modern_dev ?virtio_pci
-?virtio_console irqbypass ?ccp kvm kvm-amd'
+?virtio_console irqbypass ?ccp kvm'
 
 # pack DIR: the tree as a cpio archive, alike whoever owns it and whenever it was made.
 pack()
@@ -90,7 +90,7 @@ base_tree()
 	for applet in $("$busybox" --list); do
 		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
 	done
-	for name in $MODULES; do
+	for name in $MODULES $vendor; do
 		module "$name" "$tree"
 	done
 	printf 'root:x:0:0:root:/root:/bin/sh\n' >"$tree/etc/passwd"
@@ -103,7 +103,7 @@ base()
 	local key cpio
 
 	# Should the cache be full or not ours to write, it is made anew each time.
-	key=$(cat "$here/initramfs.sh" "$busybox" | sha256sum | cut -c 1-16)
+	key=$(cat "$here/initramfs.sh" "$busybox" - <<<"$vendor" | sha256sum | cut -c 1-16)
 	cpio=$kernel/initramfs-$key.cpio
 	if [ ! -s "$cpio" ]; then
 		base_tree "$work/base"
@@ -118,10 +118,11 @@ base()
 	cat "$cpio"
 }
 
-[ $# -ge 2 ] || vm_die "usage: ${0##*/} KERNEL_DIR OUT [--root DIR] [--add FILE[:PATH]]..."
+[ $# -ge 2 ] || vm_die "usage: ${0##*/} KERNEL_DIR OUT [--vendor MODULE] [--root DIR] [--add FILE[:PATH]]..."
 kernel=$1
 out=$2
 root=
+vendor=kvm-amd
 shift 2
 vm_need cpio xz ldd busybox sha256sum
 busybox=$(command -v busybox)
@@ -131,6 +132,7 @@ mkdir "$work/ours"
 put "$here/init" /init "$work/ours"
 while [ $# -ge 2 ]; do
 	case $1,$2 in
+	--vendor,*) vendor=$2 ;;
 	--root,*) root=$2 ;;
 	--add,*:/*) put "${2%:/*}" "/${2##*:/}" "$work/ours" ;;
 	--add,*) put "$2" "/w/$(basename -- "$2")" "$work/ours" ;;

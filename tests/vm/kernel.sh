@@ -27,7 +27,8 @@ usage()
 
 complete()
 {
-	[ -d "$1" ] && vm_vmlinuz "$1" >/dev/null && vm_module "$1" kvm-amd >/dev/null
+	[ -d "$1" ] && vm_vmlinuz "$1" >/dev/null && vm_module "$1" kvm-amd >/dev/null &&
+		vm_module "$1" kvm-intel >/dev/null
 }
 
 # The kernel which the cache holds, if it is whole.
@@ -69,7 +70,7 @@ fetch_version()
 	rm -rf "$root/unpacked"
 	(cd "$root" && vm_apt_loud "$root" apt-get download "${packages[@]}") || return 1
 	vm_unpack "$root/unpacked" "$root"/*.deb || return 1
-	complete "$root/unpacked" || { vm_say "$version lacks a kernel or kvm-amd"; return 1; }
+	complete "$root/unpacked" || { vm_say "$version lacks a kernel or its KVM"; return 1; }
 	rm -rf "${home:?}/$version"
 	mv "$root/unpacked" "$home/$version"
 }

@@ -1,31 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# Runs a command as root on an emulated AMD host: a stock Debian kernel with its real kvm_amd
-# under QEMU's TCG. README.md describes it; --help lists the options.
+# Runs a command as root on an emulated host: a stock Debian kernel with its real kvm_amd under
+# QEMU's TCG, or its real kvm_intel under Bochs. README.md describes it; --help lists the options.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 vm_failure=125
 
-# Seconds of real time: for the kernel to come up, for a guest past its own limit to bring its
-# files home, and to power off. Twenty times what a machine with two CPUs needs.
-BOOT_LIMIT=120
-END_LIMIT=60
-OFF_LIMIT=10
 # Nothing a test prints comes near this; a runaway loop must not fill the disk.
 FILE_LIMIT_KB=2097152
-# Under TCG the watchdogs of clock, timer and lockup see a starved emulator, not a fault.
-CMDLINE='console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on tsc=reliable no_timer_check
-nowatchdog'
 
 usage()
 {
 	cat <<END
 usage: ${0##*/} [OPTION]... -- COMMAND...
+  --intel              an Intel host; else it is an AMD one
   --series SERIES      kernel series: 5.10, 6.1 (default), 6.12, 7.2
-  --smp N              CPUs of the host (default 1)
+  --smp N              CPUs of an AMD host (default 1)
   --mem MB             its memory (default 1024)
-  --icount             virtual time counts instructions: figures that repeat (one CPU)
+  --icount             virtual time counts instructions: figures that repeat (AMD, one CPU)
   --timeout SEC        limit for the command, in the host's time (default 60)
   --add FILE[:PATH]    put FILE, with the libraries it needs, into the host; default /w
   --perf               put perf there
@@ -75,9 +68,9 @@ option()
 		envs+="export ${2%%=*}=$(quote "${2#*=}")"$'\n'
 		;;
 	--param)
-		[[ $2 =~ ^kvm([-_]amd)?\.[a-z0-9_]+=[A-Za-z0-9,_-]+$ ]] ||
-			bad "--param wants kvm.NAME=VALUE or kvm-amd.NAME=VALUE"
-		params+="${2/#kvm_amd/kvm-amd}"$'\n'
+		[[ $2 =~ ^kvm([-_](amd|intel))?\.[a-z0-9_]+=[A-Za-z0-9,_-]+$ ]] ||
+			bad "--param wants kvm.NAME=VALUE, kvm-amd.NAME=VALUE or kvm-intel.NAME=VALUE"
+		params+="${2/#kvm_/kvm-}"$'\n'
 		;;
 	--cmdline) cmdline=$2 ;;
 	--out) out=$2 ;;
@@ -88,11 +81,12 @@ option()
 
 parse()
 {
-	series=6.1 smp=1 mem=1024 limit=60 icount='' perf='' out='' log='' cmdline=''
+	emulator=qemu series=6.1 smp=1 mem=1024 limit=60 icount='' perf='' out='' log='' cmdline=''
 	adds=() envs='' params=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--help | -h) usage; exit 0 ;;
+		--intel) emulator=bochs; shift ;;
 		--icount) icount=1; shift ;;
 		--perf) perf=1; shift ;;
 		--) shift; break ;;
@@ -105,7 +99,6 @@ parse()
 		esac
 	done
 	[ $# -gt 0 ] || bad "no command"
-	[ -z "$icount" ] || [ "$smp" -eq 1 ] || bad "--icount goes with one CPU only"
 	command=("$@")
 }
 
@@ -124,7 +117,7 @@ write_job()
 			echo
 		fi
 	} >"$work/job.sh"
-	printf 'limit=%s\nwant_out=%s\n' "$limit" "${out:+1}" >"$work/vm.conf"
+	printf 'limit=%s\nwant_out=%s\ntransport=%s\n' "$limit" "${out:+1}" "$ports" >"$work/vm.conf"
 	printf '%s' "${params//./ }" >"$work/vm.params"
 	adds+=(--add "$work/job.sh:/job.sh" --add "$work/vm.conf:/etc/vm.conf"
 		--add "$work/vm.params:/etc/vm.params")
@@ -140,39 +133,22 @@ add_perf()
 	adds+=(--add "${lines[0]}:/usr/bin/perf")
 }
 
-start_qemu()
+# launch PROGRAM ARGUMENT…: starts the emulator. Should we be killed outright, it goes with us.
+launch()
 {
-	local args port
-
-	# shellcheck disable=SC2054 # QEMU's commas
-	args=(-nodefaults -no-user-config -display none -monitor none -no-reboot
-		-accel tcg,thread=single -cpu EPYC,+svm,+npt -smp "$smp" -m "$mem"
-		-kernel "$vmlinuz" -initrd initrd
-		-append "${CMDLINE//$'\n'/ } $cmdline"
-		-chardev file,id=serial,path=console -serial chardev:serial
-		-device virtio-serial-pci,ioeventfd=off)
-	# Ports backed by files never make the guest wait, however slowly ours are read, and what
-	# was written before a crash is there after it.
-	for port in stdout stderr files status; do
-		args+=(-chardev "file,id=$port,path=$port"
-			-device "virtserialport,chardev=$port,name=$port")
-	done
-	# shellcheck disable=SC2054
-	[ -z "$icount" ] || args+=(-icount shift=0,sleep=off)
-	# Should we be killed outright, QEMU goes with us.
 	(
 		cd "$work"
 		ulimit -f "$FILE_LIMIT_KB" -c 0
-		exec setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" </dev/null >qemu.log 2>&1
+		exec setpriv --pdeathsig KILL "$@" </dev/null >>emulator.log 2>&1
 	) &
-	qemu=$!
+	host=$!
 }
 
 follow()
 {
-	tail -c +1 -s 0.1 -f --pid="$qemu" "$work/stdout" &
+	tail -c +1 -s 0.1 -f --pid="$host" "$work/stdout" &
 	tails=$!
-	tail -c +1 -s 0.1 -f --pid="$qemu" "$work/stderr" >&2 &
+	tail -c +1 -s 0.1 -f --pid="$host" "$work/stderr" >&2 &
 	tails+=" $!"
 }
 
@@ -181,23 +157,23 @@ alive()
 	kill -0 "$1" 2>/dev/null
 }
 
-kill_qemu()
+kill_host()
 {
 	local tries=0
 
-	[ -n "${qemu:-}" ] || return 0
-	kill -TERM "$qemu" 2>/dev/null || :
-	while alive "$qemu" && [ $((tries += 1)) -lt 20 ]; do sleep 0.1; done
-	kill -KILL "$qemu" 2>/dev/null || :
-	wait "$qemu" 2>/dev/null || :
-	qemu=
+	[ -n "${host:-}" ] || return 0
+	kill -TERM "$host" 2>/dev/null || :
+	while alive "$host" && [ $((tries += 1)) -lt 20 ]; do sleep 0.1; done
+	kill -KILL "$host" 2>/dev/null || :
+	wait "$host" 2>/dev/null || :
+	host=
 }
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup()
 {
 	trap '' INT TERM HUP
-	kill_qemu
+	kill_host
 	# shellcheck disable=SC2086 # a list
 	[ -z "${tails:-}" ] || kill $tails 2>/dev/null || :
 	if [ -n "${work:-}" ]; then
@@ -216,12 +192,12 @@ finish()
 # How the run went wrong, then the console's end: the kernel's words of it.
 fail()
 {
-	kill_qemu
+	kill_host
 	# shellcheck disable=SC2086 # a list
 	wait $tails || :
 	vm_say "$*"
 	{
-		head -c 2000 "$work/qemu.log" | grep -v 'TCG doesn.t support requested feature'
+		host_words | head -c 2000
 		tr -d '\000-\010\013-\037\177' <"$work/console" | tail -n 40
 	} >&2 2>/dev/null || :
 	finish 125
@@ -245,15 +221,15 @@ room()
 # Is there a line of this kind in what the guest reported?
 told()
 {
-	[ -s "$work/status" ] && grep -q "^$1" "$work/status"
+	host_reports | grep -q "^$1"
 }
 
-# Waits for the end of QEMU, which the guest brings about, no longer than the limits allow.
+# Waits for the end of the emulator, which the guest brings about, no longer than the limits allow.
 supervise()
 {
 	local end=$((SECONDS + BOOT_LIMIT)) phase=boot pid
 
-	while alive "$qemu"; do
+	while alive "$host"; do
 		if [ $phase = boot ] && told start; then
 			phase=job
 			end=$((SECONDS + limit + END_LIMIT))
@@ -266,17 +242,17 @@ supervise()
 			boot) fail "the host did not boot within $BOOT_LIMIT s" ;;
 			job) fail "timed out: the host hangs, $END_LIMIT s past the limit of $limit s" ;;
 			esac
-			kill_qemu
+			kill_host
 			break
 		fi
 		for pid in $tails; do
 			# Whoever read our output went away.
-			alive "$pid" || ! alive "$qemu" || finish 141
+			alive "$pid" || ! alive "$host" || finish 141
 		done
 		read -rt 0.1 -u "$idle" || :
 	done
-	wait "$qemu" 2>/dev/null || :
-	qemu=
+	wait "$host" 2>/dev/null || :
+	host=
 }
 
 report()
@@ -289,20 +265,24 @@ report()
 		late) late=1 ;;
 		error) error=$value ;;
 		esac
-	done <"$work/status"
+	done < <(host_reports)
 	# shellcheck disable=SC2086 # a list
 	wait $tails || :
 	room || fail "no room left in ${TMPDIR:-/tmp} for the command's output"
 	[ -z "$error" ] || fail "the host failed: $error"
 	[ -n "$status" ] || fail "$(death)"
-	[ -z "$out" ] || tar -xf "$work/files" -C "$out" --no-same-owner --no-same-permissions ||
+	[ -z "$out" ] || host_files | tar -xf - -C "$out" --warning=no-timestamp --no-same-owner \
+		--no-same-permissions ||
 		fail "cannot unpack the files the command left"
 	[ -z "$late" ] || fail "timed out: the command was killed after $limit s"
 	finish "$status"
 }
 
 parse "$@"
-vm_need qemu-system-x86_64 setpriv tail tar mkfifo
+# shellcheck source=tests/vm/qemu.sh
+. "$here/$emulator.sh"
+host_check
+vm_need setpriv tail tar mkfifo
 trap cleanup EXIT
 trap 'finish 130' INT
 trap 'finish 143' TERM HUP
@@ -312,11 +292,11 @@ vmlinuz=$(vm_vmlinuz "$kernel")
 work=$(mktemp -d)
 mkfifo "$work/idle"
 exec {idle}<>"$work/idle"
-touch "$work"/{stdout,stderr,files,status,console}
+touch "$work"/{stdout,stderr,files,status,console,emulator.log}
 write_job
 [ -z "$perf" ] || add_perf
-"$here/initramfs.sh" "$kernel" "$work/initrd" "${adds[@]}"
-start_qemu
+"$here/initramfs.sh" "$kernel" "$work/initrd" --vendor "$vendor" "${adds[@]}"
+host_start
 follow
 supervise
 report

@@ -160,6 +160,14 @@ static void process_gone(struct loop *l, u32 pid)
 	}
 }
 
+/* VMs that are there already get their names now: one may end a moment after it is met. */
+static void on_running_vcpu(void *ctx, const struct kt_vcpu_found *found)
+{
+	struct loop *l = ctx;
+
+	kt_vm_table_get(l->opts->vms, found->tgid);
+}
+
 static void watch_process(struct loop *l, u32 pid)
 {
 	int fd;
@@ -466,6 +474,7 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 		status = begin(&l);
 	if (status == KT_OK) {
 		kt_session_describe(s);
+		kt_session_each_vcpu(s, on_running_vcpu, &l);
 		if (l.kvm < 0)
 			kt_note("whether KVM is unloaded cannot be heard here (%s): the kvm module is "
 				"held until the end",

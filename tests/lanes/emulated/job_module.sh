@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
 # KVM's modules go and come while kvmtrace runs.
-# shellcheck source=tests/lanes/amd/lib.sh
+# shellcheck source=tests/lanes/emulated/lib.sh
 . /w/lib.sh
+file=$(echo "$vendor" | tr _ -).ko
 LIMIT=100 # times 20 ms: kvmtrace has to let go, and to attach again, within two seconds
 
 now_ms()
@@ -30,7 +31,7 @@ unload()
 {
 	local begin tries=0
 
-	rmmod kvm_amd 2>>/out/rmmod.err
+	rmmod "$vendor" 2>>/out/rmmod.err
 	begin=$(now_ms)
 	until rmmod kvm 2>/tmp/rmmod.err; do
 		if [ $((tries += 1)) -ge $LIMIT ]; then
@@ -46,7 +47,7 @@ unload()
 load()
 {
 	[ -e /sys/module/kvm ] || insmod /modules/kvm.ko
-	insmod /modules/kvm-amd.ko
+	insmod "/modules/$file"
 }
 
 # Of every kind of event a number that no other guest has.
@@ -63,7 +64,7 @@ with_a_vm()
 {
 	held open g_misbehave -n 9
 	await_vms open
-	rmmod kvm_amd 2>/dev/null
+	rmmod "$vendor" 2>/dev/null
 	echo $? >/out/open.rmmod
 	# Nothing has happened, though somebody has the kernel say so (udevadm trigger).
 	echo remove >/sys/devices/virtual/misc/kvm/uevent
@@ -75,7 +76,7 @@ with_a_vm()
 
 build_id()
 {
-	xxd -p /sys/module/kvm_amd/notes/.note.gnu.build-id | tr -d '\n'
+	xxd -p "/sys/module/$vendor/notes/.note.gnu.build-id" | tr -d '\n'
 }
 
 # overwrite FILE OFFSET: four bytes.
@@ -84,7 +85,7 @@ overwrite()
 	printf '\377\377\377\377' | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
 }
 
-# A kvm_amd like the one before but for its build ID, hence maybe with other structures.
+# A vendor module like the one before but for its build ID, hence maybe with other structures.
 other_build()
 {
 	local id at
@@ -93,9 +94,9 @@ other_build()
 	launch other exits --by vm,vcpu,reason -f json
 	ready other
 	guest other_msr g_msr -n 3
-	rmmod kvm_amd
-	await 1 'kvm_amd was unloaded: ' other
-	cp /modules/kvm-amd.ko /tmp/other.ko
+	rmmod "$vendor"
+	await 1 "$vendor was unloaded: " other
+	cp "/modules/$file" /tmp/other.ko
 	at=$(xxd -p /tmp/other.ko | tr -d '\n' | awk -v id="$id" '{ print index($0, id) - 1 }')
 	overwrite /tmp/other.ko $(((at + ${#id}) / 2 - 4))
 	# Without the word at its end that says so it isn't signed: a wrong signature would be refused.
@@ -118,13 +119,13 @@ load
 await 1 'tracing again' exits exceptions faults
 guests second 2
 # Only the vendor module.
-rmmod kvm_amd
-await 2 'kvm_amd was unloaded: ' exits exceptions faults
+rmmod "$vendor"
+await 2 "$vendor was unloaded: " exits exceptions faults
 load
 await 2 'tracing again' exits exceptions faults
 guests third 3
 # Back before anybody can have let go.
-rmmod kvm_amd
+rmmod "$vendor"
 load
 await 3 'tracing again' exits exceptions faults
 guests fourth 4

@@ -2,14 +2,12 @@
 """Comparisons, to the event. Each yields what differs, a line each; nothing when all is right."""
 import collections
 
-# The kernel's names for SVM's exits (arch/x86/include/uapi/asm/svm.h, SVM_EXIT_REASONS).
-SVM_WORDS = {
-    "cpuid": 0x72, "io": 0x7b, "msr": 0x7c, "hlt": 0x78, "UD excp": 0x46, "PF excp": 0x4e,
-    "shutdown": 0x7f, "write_cr4": 0x14, "xsetbv": 0x8d, "npf": 0x400, "interrupt": 0x60,
-    "nmi": 0x61, "smi": 0x62, "vintr": 0x64,
-}
-# Without NPT KVM handles the guest's #PF itself, where it handles a nested page fault otherwise.
-SHADOW = {"NPF": "EXCP_PF", "0x400": "0x4e"}
+
+def unnested(isa, word):
+    """A name or code of an exit, as it is without nested paging."""
+    if word in isa.nested:
+        return isa.shadow_fault[isa.nested.index(word) % 2]
+    return word
 
 
 def counted(what, got, keys):
@@ -18,8 +16,18 @@ def counted(what, got, keys):
         yield f"{what}: expected {keys['match']} {want}, got {got}"
 
 
+# 7.0 and later run programs on tracepoints preemptibly (a46023d5616e): the kernel doesn't run one for
+# a task while another task was preempted in it on that CPU. kvmtrace counts that as missed. How many
+# such events a trace may have here: check.py sets it for the series that are concerned.
+may_miss = 0
+
+
+def missed(trace):
+    return min(trace.summary["lost"]["missed"], may_miss)
+
+
 def lost_nothing(trace):
-    if trace.lost:
+    if trace.lost - missed(trace):
         yield f"lost {trace.summary['lost']}"
 
 
@@ -39,11 +47,11 @@ def exits(want, trace, shadow=False):
     names = {r["code"]: r["reason"] for r in mine}
     sums = collections.defaultdict(lambda: collections.Counter())
     for k in want.of("exits"):
-        code = SHADOW.get(k["code"], k["code"]) if shadow else k["code"]
+        code = unnested(want.isa, k["code"]) if shadow else k["code"]
         key = int(k["pid"]), int(k["vcpu"]), code
         sums[key][k["match"]] += int(k["count"])
         sums[key]["ns"] += int(k.get("min_total_ns", 0))
-        label = SHADOW.get(k["reason"], k["reason"]) if shadow else k["reason"]
+        label = unnested(want.isa, k["reason"]) if shadow else k["reason"]
         if names.get(code, label) != label:
             yield f"code {code} is called {names[code]}, not {label}"
     for key, s in sums.items():
@@ -56,19 +64,23 @@ def exits(want, trace, shadow=False):
             yield f"pid {key[0]} vcpu {key[1]}: {counts[key]} unexpected exits {key[2]}"
 
 
-def cause_of(keys, shadow):
+def cause_of(isa, keys, shadow):
     """What an exception's cause must be: of the fields named here, each and exactly."""
     cause = dict.fromkeys(("msr", "access", "value", "port", "cr"))
     cause["exit"], cause["code"] = keys["cause"], keys["code"]
     if shadow:
-        cause["exit"] = SHADOW.get(cause["exit"], cause["exit"])
-        cause["code"] = SHADOW.get(cause["code"], cause["code"])
+        cause["exit"] = unnested(isa, cause["exit"])
+        cause["code"] = unnested(isa, cause["code"])
+    else:
+        for field, values in (("info1", isa.info1), ("intr_info", isa.intr_info)):
+            if cause["exit"] in values:
+                cause[field] = values[cause["exit"]]
     if "msr" in keys:
         cause.update(msr=keys["msr"], access=keys["access"], value=keys.get("value"))
     if "cr" in keys:
         cause.update(cr=int(keys["cr"]), access=keys["access"])
         cause.pop("value") if "value" not in keys else cause.update(value=keys["value"])
-    if keys["cause"] == "IOIO":
+    if keys["cause"] == isa.io:
         # The exit itself tells of the port; the guest's word is of the memory it accesses.
         cause.pop("port")
         cause.pop("access")
@@ -101,10 +113,11 @@ def exceptions(want, trace, shadow=False):
     causes, sums = {}, collections.Counter()
     for k in want.of("exception"):
         key = (int(k["pid"]), int(k["vcpu"]), k["vector"], k["error"], k["rip"], k["address"])
-        causes[key] = cause_of(k, shadow)
+        causes[key] = cause_of(want.isa, k, shadow)
         sums[key] += int(k["count"])
+    spare = missed(trace)
     for key, count in sums.items():
-        if got[key] != count:
+        if not count - spare <= got[key] <= count:
             yield f"exception {key}: expected {count}, got {got[key]}"
     for key, count in got.items():
         if key not in sums:
@@ -114,20 +127,28 @@ def exceptions(want, trace, shadow=False):
             yield from one_exception(r, want, causes[exception_key(r)])
 
 
+def one_fault(r, isa, kinds, shadow):
+    if r["space"] != ("gva" if shadow else "gpa"):
+        yield f"space {r['space']}: {r}"
+    if (r["exit"], r["code"]) != (isa.shadow_fault if shadow else isa.fault):
+        yield f"exit {r['exit']} {r['code']}: {r}"
+    if ("write" in kinds) != bool(int(r["error_code"], 16) & 2):
+        yield f"access {r['access']} does not fit error code {r['error_code']}"
+
+
 def faults(want, trace, shadow=False):
+    """Each touch the guest planned; with nested paging the code KVM was given of it as well."""
     mine = [r for r in trace["fault"] if r["vm"]["pid"] in want.pids]
     got = collections.Counter()
+    name, mask = want.isa.fault_code
     for r in mine:
         kinds = [a for a in r["access"] if a in ("read", "write", "fetch")]
-        got[r["vm"]["pid"], r["vcpu"], r["address"], ",".join(kinds), r["rip"]] += 1
-        if r["space"] != ("gva" if shadow else "gpa"):
-            yield f"space {r['space']}: {r}"
-        if (r["exit"], r["code"]) != (("EXCP_PF", "0x4e") if shadow else ("NPF", "0x400")):
-            yield f"exit {r['exit']} {r['code']}: {r}"
-        if ("write" in kinds) != bool(int(r["error_code"], 16) & 2):
-            yield f"access {r['access']} does not fit error code {r['error_code']}"
+        code = None if shadow else int(r["error_code"], 16) & mask
+        got[r["vm"]["pid"], r["vcpu"], r["address"], ",".join(kinds), r["rip"], code] += 1
+        yield from one_fault(r, want.isa, kinds, shadow)
     for k in want.of("fault"):
-        key = int(k["pid"]), int(k["vcpu"]), k["address"], k["access"], k["rip"]
+        code = None if shadow else int(k[name], 16)
+        key = int(k["pid"]), int(k["vcpu"]), k["address"], k["access"], k["rip"], code
         yield from counted(f"fault {key}", got[key], k)
 
 
@@ -149,10 +170,11 @@ def observers(job):
         counts[int(r["code"], 16)] += r["count"]
     words = job.tracefs("kvm_exit")
     for word, count in words.items():
-        if word not in SVM_WORDS:
+        code = job.isa.words.get(word)
+        if code is None:
             yield f"tracefs: exit reason {word} is not known to this test"
-        elif counts[SVM_WORDS[word]] != count:
-            yield f"exits {word}: tracefs {count}, kvmtrace {counts[SVM_WORDS[word]]}"
+        elif counts[code] != count:
+            yield f"exits {word}: tracefs {count}, kvmtrace {counts[code]}"
     total = sum(counts.values())
     for who, other in (("perf", job.perf()), ("tracefs", sum(words.values())),
                        ("kvmtrace's summary", trace.summary["exits"])):
@@ -164,7 +186,7 @@ def observers(job):
 def injected(job):
     trace, words = job.trace("exceptions"), job.tracefs("kvm_inj_exception")
     seen, first, again = len(trace["exception"]), words.get("first", 0), words.get("again", 0)
-    if seen != first or not first or trace.summary["exceptions"] != seen:
+    if seen + missed(trace) != first or not first or trace.summary["exceptions"] != seen:
         yield f"exceptions: tracefs {first}, kvmtrace {seen}, its summary {trace.summary}"
     if any(r["reinjected"] for r in trace["exception"]):
         yield "reinjected exceptions are shown without --reinjected"

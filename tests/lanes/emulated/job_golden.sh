@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
 # A few events of each kind, in every format; golden.py compares what came with tests/golden.
-# shellcheck source=tests/lanes/amd/lib.sh
+# shellcheck source=tests/lanes/emulated/lib.sh
 . /w/lib.sh
 
 launch exceptions.txt exceptions

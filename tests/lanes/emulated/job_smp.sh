@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
 # Two CPUs: what depends on rings, threads and CPUs being several.
-# shellcheck source=tests/lanes/amd/lib.sh
+# shellcheck source=tests/lanes/emulated/lib.sh
 . /w/lib.sh
 launch exits exits --by vm,vcpu,reason -f json
 launch exceptions exceptions -f json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
-# Sourced by job_main.sh: the list of VMs, hostile names, and hosts that lack something.
-# shellcheck disable=SC1003 # it ends with a backslash
+# Sourced by job_main.sh, parts of it: the list of VMs, hostile names, and hosts that lack something.
+# shellcheck disable=SC1003,SC2154 # it ends with a backslash; lib.sh sets variables
 NASTY=$(printf 'a"b,c\033[31m\nd\tü\\')
 
 vms()
@@ -26,6 +26,13 @@ vms()
 	once vms_other vms --vm nosuch
 	kill "$(pid_of listed)" "$(pid_of nasty)"
 	wait "$(pid_of listed)" "$(pid_of nasty)"
+}
+
+doctor()
+{
+	ls /sys/kernel/btf >/out/btf_modules
+	once doctor doctor -f json --save-facts /out/facts
+	once doctor_text doctor -v --facts /out/facts
 }
 
 names()
@@ -92,22 +99,15 @@ without_tracefs()
 
 without_kvm()
 {
-	rmmod kvm_amd
+	rmmod "$vendor"
 	once novendor exits -d 0.1
 	rmmod kvm
 	once nokvm exits -d 0.1
 	launch waiting exits --by vm,vcpu,reason -f json --wait
 	sleep 2
 	insmod /modules/kvm.ko
-	insmod /modules/kvm-amd.ko
+	insmod "/modules/$(echo "$vendor" | tr _ -).ko"
 	ready waiting
 	guest awaited g_cpuid -n 77
 	finish waiting
 }
-
-vms
-names
-unprivileged
-without_btf
-without_tracefs
-without_kvm

@@ -13,8 +13,8 @@ def read(folder, name):
 class Want:
     """The expectations of one guest program (tests/guest/README.md), which may run several VMs."""
 
-    def __init__(self, folder, name):
-        self.name = name
+    def __init__(self, folder, name, isa):
+        self.name, self.isa = name, isa
         self.vcpus, self.expect, self.names = {}, [], {}
         self.done = 0
         for line in read(folder, name + ".want").splitlines():
@@ -28,6 +28,8 @@ class Want:
                 self.expect.append((rest[0], keys))
             elif word == "done":
                 self.done += 1
+            elif word == "host" and keys["isa"] != isa.name:
+                raise ValueError(f"guest {name} ran on {keys['isa']}")
         self.pids = set(self.names)
 
     def of(self, kind):
@@ -66,8 +68,8 @@ class Trace:
 class Job:
     """One boot's folder; what is read is kept."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, isa):
+        self.folder, self.isa = folder, isa
         self.cache = {}
 
     def want(self, name):
@@ -75,10 +77,18 @@ class Job:
         if key not in self.cache:
             if self.text(name + ".ended").strip() != "0":
                 raise ValueError(f"guest {name}: {self.text(name + '.guest').strip()}")
-            self.cache[key] = Want(self.folder, name)
+            self.cache[key] = self.begun(name)
             if not self.cache[key].done:
                 raise ValueError(f"guest {name} did not finish")
         return self.cache[key]
+
+    def begun(self, name):
+        """Of a guest that need not have ended."""
+        return Want(self.folder, name, self.isa)
+
+    def parts(self):
+        """The parts of the job that this lane has."""
+        return self.text("parts").split()
 
     def trace(self, name):
         key = "trace", name

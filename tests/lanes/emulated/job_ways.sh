@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 # The same guests seen by weaker ways: once because a test says so, once because the kernel refuses
 # the better ones.
-# shellcheck source=tests/lanes/amd/lib.sh
+# shellcheck source=tests/lanes/emulated/lib.sh
 . /w/lib.sh
 # Whatever loads through the types of modules, and the way that only old kernels have.
 BETTER=kt_exit_note,kt_exit_end,kt_exit_begin,kt_exit_begin_r3,kt_fault_entry,kt_fault_exit,kt_fault
@@ -37,6 +37,4 @@ unset KVMTRACE_WAYS
 export KVMTRACE_BREAK=$BETTER
 session refused_
 unset KVMTRACE_BREAK
-once doctor doctor -f json
-once doctor_text doctor -v
 dmesg >/out/dmesg

@@ -9,16 +9,13 @@ ROUNDS = ("first", "second", "third", "fourth")
 KINDS = ("cpuid", "msr", "npf", "smp")
 GUESTS = [f"{when}_{what}" for when in ROUNDS for what in KINDS]
 LIMIT_MS = 2000
-# Reasons of which every one is the guests' own: CPUID, IOIO, MSR (AMD's APM, volume 2, appendix C).
-OWN = ("0x72", "0x7b", "0x7c")
-UNLOADED = "kvmtrace: kvm_amd was unloaded: "
 AGAIN = "kvmtrace: tracing again"
 
 
 def said(job, name):
     """The kinds of what it said, in order."""
     for line in job.text(name + ".err").splitlines():
-        if line.startswith(UNLOADED):
+        if line.startswith(f"kvmtrace: {job.isa.module} was unloaded: "):
             yield "unloaded"
         elif line.startswith(AGAIN):
             yield "again"
@@ -37,7 +34,7 @@ def totals_exits(job):
     trace, sums = job.trace("exits"), collections.Counter()
     for r in trace["exits"]:
         sums[r["code"]] += r["count"]
-    for code in OWN:
+    for code in job.isa.own:
         want = sum(job.want(g).total("exits", code=code) for g in [*GUESTS, "open"])
         if sums[code] != want or not want:
             yield f"exits {code}: the guests' {want}, kvmtrace's {sums[code]}"
@@ -88,7 +85,7 @@ def says_so(job):
 def held_by_a_vm(job):
     """The kernel refuses, so nothing changes: nobody lets go, nothing is said, nothing is missed."""
     if job.text("open.rmmod").strip() != "1":
-        yield "kvm_amd was unloaded although a VM was open"
+        yield f"{job.isa.module} was unloaded although a VM was open"
     lines = job.text("open.said").splitlines()
     if len(lines) != len(COMMANDS) or not all(l.startswith("kvmtrace: tracing ") for l in lines):
         yield f"said meanwhile: {lines}"

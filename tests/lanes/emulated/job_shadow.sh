@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=dash
 # Shadow paging: KVM sees the guest's own page faults, at guest virtual addresses.
-# shellcheck source=tests/lanes/amd/lib.sh
+# shellcheck source=tests/lanes/emulated/lib.sh
 . /w/lib.sh
 launch exits exits --by vm,vcpu,reason -f json
 launch exceptions exceptions -f json

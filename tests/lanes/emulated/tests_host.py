@@ -6,7 +6,6 @@ import io
 import json
 
 import compare
-from data import Want
 
 # As the guests were told, and what of it may be shown: no control character as it is.
 NASTY = 'a"b,c\033[31m\nd\tü\\'
@@ -25,39 +24,52 @@ def only(what, records, **allowed):
 
 
 def filter_pid(job):
-    want, trace = job.want("db"), job.trace("f_pid")
+    want, trace = job.want("db1"), job.trace("f_pid")
     yield from only("exits -p", trace["exits"], pid=want.pids)
     yield from compare.exits(want, trace)
     yield from compare.lost_nothing(trace)
 
 
 def filter_vm(job):
-    want, trace = job.want("web"), job.trace("f_vm")
+    want, trace = job.want("web1"), job.trace("f_vm")
     yield from only("exits --vm", trace["exits"], name={"web-1"})
     yield from compare.exits(want, trace)
 
 
 def filter_vcpu(job):
-    want, trace = job.want("db"), job.trace("f_vcpu")
+    want, trace = job.want("db1"), job.trace("f_vcpu")
     yield from only("exits --vcpu 2", trace["exits"], vcpu={2}, pid=want.pids)
-    count = sum(r["count"] for r in trace["exits"] if r["code"] == "0x72")
-    if count != want.total("exits", code="0x72", vcpu="2"):
+    count = sum(r["count"] for r in trace["exits"] if r["code"] == job.isa.cpuid)
+    if count != want.total("exits", code=job.isa.cpuid, vcpu="2"):
         yield f"{count} CPUIDs on vCPU 2"
 
 
 def filter_reason(job):
     trace = job.trace("f_reason")
-    yield from only("exits --reason", trace["exits"], reason={"CPUID", "IOIO"})
+    yield from only("exits --reason", trace["exits"], reason={"CPUID", job.isa.io})
     counts, _ = compare.sum_exits(trace["exits"])
-    for guest in ("web", "db", "gp"):
+    for guest in ("web1", "db1", "gp1"):
         for k in job.want(guest).of("exits"):
             key = int(k["pid"]), int(k["vcpu"]), k["code"]
-            if k["reason"] in ("CPUID", "IOIO") and counts[key] != int(k["count"]):
+            if k["reason"] in ("CPUID", job.isa.io) and counts[key] != int(k["count"]):
                 yield f"{guest} {k['reason']}: {counts[key]} of {k['count']}"
 
 
+def exits_text(job):
+    """A row for each VM, with nothing in it but the reason asked for."""
+    lines = [line.split() for line in job.text("f_text.out").splitlines()]
+    rows = {(int(words[2]), words[3]): int(words[4]) for words in lines
+            if len(words) > 4 and words[1] == "(gone)"}
+    expected = {}
+    for want in (job.want("web1"), job.want("db1"), job.want("gp1")):
+        (pid,) = want.pids
+        expected[pid, job.isa.io] = want.total("exits", reason=job.isa.io)
+    if rows != expected or job.status("f_text") != 0:
+        yield f"{rows}, the guests say {expected}: {job.text('f_text.out')}"
+
+
 def filter_exceptions(job):
-    gp, web = job.want("gp"), job.want("web")
+    gp, web = job.want("gp2"), job.want("web2")
     for name, want in (("f_epid", gp), ("f_evm", web)):
         trace = job.trace(name)
         yield from only(name, trace["exception"], pid=want.pids)
@@ -65,7 +77,7 @@ def filter_exceptions(job):
     seen = job.trace("f_evcpu")["exception"]
     yield from compare.exceptions(gp, job.trace("f_evcpu"))
     yield from compare.exceptions(web, job.trace("f_evcpu"))
-    happened = sum(job.want(g).total("exception", vcpu="0") for g in ("gp", "web", "db"))
+    happened = sum(job.want(g).total("exception", vcpu="0") for g in ("gp2", "web2", "db2"))
     if len(seen) != happened:
         yield f"--vcpu 0: {len(seen)} of {happened}"
     if job.trace("f_evcpu7")["exception"]:
@@ -77,10 +89,10 @@ def filter_vector(job):
         records = job.trace(name)["exception"]
         yield from only(name, records, vector=vectors)
         happened = sum(job.want(g).total("exception", vector=str(v))
-                       for g in ("gp", "web") for v in vectors)
+                       for g in ("gp2", "web2") for v in vectors)
         if len(records) != happened:
             yield f"{name}: {len(records)} of {happened}"
-    for guest in ("gp", "web"):
+    for guest in ("gp2", "web2"):
         yield from compare.exceptions(job.want(guest), job.trace("f_vectors"))
 
 
@@ -91,7 +103,7 @@ def fault_counts(records, pids):
 
 def filter_faults(job):
     """Just those that a kvmtrace without filters has of these VMs."""
-    for name, guest in (("f_fpid", "db"), ("f_fvm", "gp")):
+    for name, guest in (("f_fpid", "db3"), ("f_fvm", "gp3")):
         pids = job.want(guest).pids
         yield from only(name, job.trace(name)["fault"], pid=pids)
         mine = fault_counts(job.trace(name)["fault"], pids)
@@ -108,17 +120,13 @@ def vms_none(job):
         yield f"status {job.status('vms_none')}: {job.text('vms_none.err')}"
 
 
-def held(job, name):
-    return Want(job.folder, name)
-
-
 def vms_json(job):
     records = job.trace("vms_json").records
     by_pid = {r["vm"]["pid"]: r for r in records}
     # Memory is in KVM's own structures, whose layout only the module's BTF tells (5.11 and later).
     module_btf = "kvm" in job.text("btf").split()
     for guest, name in (("listed", "db-1"), ("nasty", NASTY)):
-        want = held(job, guest)
+        want = job.begun(guest)
         (pid,) = want.pids
         r = by_pid.pop(pid)
         threads = {(t["vcpu"], t["tid"]) for t in r["vcpu_threads"]}
@@ -135,7 +143,7 @@ def vms_json(job):
 
 
 def vms_text(job):
-    text, want = job.text("vms_text.out"), held(job, "listed")
+    text, want = job.text("vms_text.out"), job.begun("listed")
     (pid,) = want.pids
     tids = ",".join(str(tid) for _, tid in sorted(want.vcpus.items()))
     (line,) = [line for line in text.splitlines() if line.split()[0] == str(pid)]
@@ -156,7 +164,7 @@ def vms_csv(job):
 
 
 def vms_filters(job):
-    (pid,) = held(job, "listed").pids
+    (pid,) = job.begun("listed").pids
     for name in ("vms_pid", "vms_glob"):
         got = [r["vm"]["pid"] for r in job.trace(name).records]
         if got != [pid]:
@@ -264,32 +272,46 @@ def wait_for_kvm(job):
     yield from compare.exits(job.want("awaited"), job.trace("waiting"))
 
 
-# Every JSON trace, the type of its records, and what its summary calls their number.
-COUNTED = {
-    "exits": "exits many interval whole timed f_pid f_vm f_vcpu f_reason waiting raw_exits",
-    "exception": "exceptions reinjected f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors "
-                 "n_json raw_exceptions",
-    "fault": "faults f_fpid f_fvm f_fall raw_faults",
-    "faults": "regions",
-}
+# Every JSON trace by part of the job and type of its records.
+COUNTED = (
+    ("everything", "exits", "exits"),
+    ("everything", "exception", "exceptions reinjected"),
+    ("everything", "fault", "faults"),
+    ("everything", "faults", "regions"),
+    ("many_vcpus", "exits", "many"),
+    ("filter_exits", "exits", "f_pid f_vm f_vcpu f_reason"),
+    ("filter_exceptions", "exception", "f_epid f_evm f_evcpu f_evcpu7 f_vector f_vectors"),
+    ("filter_faults", "fault", "f_fpid f_fvm f_fall"),
+    ("intervals", "exits", "interval whole timed"),
+    ("names", "exception", "n_json"),
+    ("without_btf", "exits", "raw_exits"),
+    ("without_btf", "exception", "raw_exceptions"),
+    ("without_btf", "fault", "raw_faults"),
+    ("without_kvm", "exits", "waiting"),
+)
+# What a summary calls their number.
 PLURAL = {"exception": "exceptions", "fault": "faults"}
 
 
 def summaries(job):
     """A summary says what the records say, and that nothing was lost."""
-    for kind, names in COUNTED.items():
-        for name in names.split():
+    for part, kind, names in COUNTED:
+        for name in names.split() if part in job.parts() else ():
             trace = job.trace(name)
             seen = sum(r.get("count", 1) for r in trace[kind])
             if trace.summary[PLURAL.get(kind, kind)] != seen:
                 yield f"{name}: {seen} in records, {trace.summary}"
-            if trace.lost or trace["lost"]:
+            if trace.lost - compare.missed(trace) or trace["lost"]:
                 yield f"{name}: lost {trace.summary['lost']}"
 
 
 def quiet(job):
     """Without -v: that tracing began, and nothing else."""
-    for name in ("exits", "exceptions", "faults", "many", "interval", "f_pid"):
+    for part, name in (("everything", "exits"), ("everything", "exceptions"),
+                       ("everything", "faults"), ("many_vcpus", "many"),
+                       ("intervals", "interval"), ("filter_exits", "f_pid")):
+        if part not in job.parts():
+            continue
         lines = job.text(name + ".err").splitlines()
         if len(lines) != 1 or not lines[0].startswith("kvmtrace: tracing "):
             yield f"{name}: {lines}"
@@ -317,6 +339,7 @@ TESTS = {
     "filter-vm": filter_vm,
     "filter-vcpu": filter_vcpu,
     "filter-reason": filter_reason,
+    "exits-text": exits_text,
     "filter-exceptions": filter_exceptions,
     "filter-vector": filter_vector,
     "filter-faults": filter_faults,

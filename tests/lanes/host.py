@@ -10,11 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from types import SimpleNamespace
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "amd"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulated"))
 import compare
+import isa
 from data import Trace, Want
 from program import GUESTS, KVMTRACE, LIMIT, main, one_line, run
+
+# A KVM of other vendors has no exits to tell of.
+HERE = next((v for v in (isa.VMX, isa.SVM) if os.path.exists("/sys/module/" + v.module)),
+            SimpleNamespace(**{**vars(isa.SVM), "name": "none"}))
 
 READY_MS = 300
 RUNS = 5
@@ -61,7 +67,7 @@ def guest(folder, name, *args):
     with open(path, "wb") as file:
         subprocess.run([os.path.join(GUESTS, "g_" + name), *args], stdout=file, check=True,
                        timeout=60)
-    return Want(folder, name)
+    return Want(folder, name, HERE)
 
 
 def raises_kvm_exit():
@@ -107,6 +113,26 @@ def exits():
         yield from compare.exits(want, running.trace())
 
 
+def doctor():
+    """What a command lacks it says in doctor's words; and doctor knows which can run."""
+    records = [json.loads(line) for line in run("doctor", "-f", "json").out.splitlines()]
+    possible = {r["command"]: r["possible"] for r in records if r["type"] == "tracing"}
+    lacks = {r["item"]: r["lack"] for r in records
+             if r["type"] == "item" and r["command"] == "exceptions" and r["lack"]}
+    said = run("exceptions", "-v", "-d", "0.1").err
+    for item, lack in lacks.items():
+        if f"kvmtrace: {item}: {lack}\n" not in said and f"kvmtrace: {lack}\n" not in said:
+            yield f"exceptions -v does not say that {item} lacks: {lack}"
+    if not possible["exceptions"] or not possible["vms"]:
+        yield f"{possible}"
+    if possible["exits"] != raises_kvm_exit() or bool(lacks) == raises_kvm_exit():
+        yield f"{possible} {lacks}"
+    if not possible["exits"]:
+        (why,) = [r["why_not"] for r in records
+                  if r["type"] == "tracing" and r["command"] == "exits"]
+        yield from one_line(run("exits", "-d", "0.1").err, why)
+
+
 def vms():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "held.want")
@@ -115,9 +141,9 @@ def vms():
                                      "held"], stdout=file)
         try:
             end = time.monotonic() + LIMIT
-            while not Want(folder, "held").done and time.monotonic() < end:
+            while not Want(folder, "held", HERE).done and time.monotonic() < end:
                 time.sleep(0.05)
-            want = Want(folder, "held")
+            want = Want(folder, "held", HERE)
             done = run("vms", "-p", str(held.pid), "-f", "json")
         finally:
             held.kill()
@@ -217,6 +243,7 @@ TESTS = {
     "exceptions-msr": lambda: exceptions("msr", "-n", "200"),
     "exceptions-ud": lambda: exceptions("ud", "-n", "200"),
     "exits": exits,
+    "doctor": doctor,
     "vms": vms,
     "start-time": start_time,
     "first-line-only": first_line_only,

@@ -40,7 +40,7 @@ GUESTS   := $(patsubst tests/guest/%.c,$(BUILD)/tests/guest/%,$(sort $(wildcard 
 VERIFIER := $(BUILD)/tests/verifier
 VERIFIER_CLANGS := $(notdir $(shell for v in 14 19; do command -v clang-$$v; done))
 
-.PHONY: all demo test lint install uninstall clean help deps guests unit verifier \
+.PHONY: all demo test lint install uninstall clean help deps guests unit verifier bench bench-programs \
 	always
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -53,6 +53,8 @@ help:
 	@echo 'make test         installs what is missing, builds, and runs all tests'
 	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|amd-5.10|amd-6.1|amd-6.12|'
 	@echo '                  amd-7.2|intel-6.1|intel-7.2: that one)'
+	@echo 'make bench        measures what kvmtrace and its peers cost: tests/bench/RESULTS.md'
+	@echo '                  (PART="6.1 7.2 growth-6.1 growth-7.2 format host": some of it)'
 	@echo 'make lint         checks the style and structure of the sources'
 	@echo 'make install      to $$(DESTDIR)$$(PREFIX), which is $(DESTDIR)$(PREFIX)'
 	@echo 'make deps         installs what building needs (Debian)'
@@ -110,6 +112,16 @@ $(VERIFIER)/%.bpf.o: always
 		$(VERIFIER)/$*/gen/kvmtrace.bpf.o
 	@cmp -s $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@ || cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
 
+# What runs inside the measured host is static, the smaller for it.
+bench-programs: $(BUILD)/tests/bench/cost $(BUILD)/tests/bench/format
+$(BUILD)/tests/bench/cost: $(patsubst %,tests/bench/%,cost.c host.c perfdata.c cost.h)
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -static -o $@ $(filter %.c,$^)
+$(BUILD)/tests/bench/format: tests/bench/format.c $(BUILD)/libkt-core.a
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
+		$(BUILD)/libkt-core.a -lm
+
 deps:
 	tools/deps.sh build
 
@@ -118,6 +130,11 @@ demo:
 
 test:
 	tests/run.sh $(LANE)
+
+bench:
+	tools/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory all guests bench-programs
+	python3 -B tests/bench/bench.py $(PART)
 
 lint:
 	tools/lint.sh

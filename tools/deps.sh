@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# Usage: tools/deps.sh [build|demo|test|lint]...
+# Usage: tools/deps.sh [build|demo|test|bench|lint]...
 # Installs what building (the default), the demo, the tests or the checks of the sources need and
 # this machine lacks. On other systems than Debian's it says what is missing.
 set -eu
@@ -25,7 +25,6 @@ host   busybox-static   busybox
 host   cpio             cpio
 host   xz-utils         xz
 intel  bochs            bochs
-intel  bochs-term       /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
 intel  bochsbios        /usr/share/bochs/BIOS-bochs-latest
 intel  vgabios          /usr/share/vgabios/vgabios.bin
 intel  isolinux         /usr/lib/ISOLINUX/isolinux.bin
@@ -34,6 +33,12 @@ intel  xorriso          xorriso
 test   libcmocka-dev    cmocka.h
 test   ?clang-14        clang-14
 test   ?clang-19        clang-19
+bench  python3          python3
+bench  linux-perf       perf
+bench  trace-cmd        trace-cmd
+bench  bpftrace         bpftrace
+bench  bpfcc-tools      kvmexit-bpfcc
+bench  valgrind         valgrind
 lint   git              git
 lint   python3          python3
 lint   clang-format     clang-format
@@ -48,6 +53,7 @@ rows_of()
 	build) echo build ;;
 	demo) echo build host ;;
 	test) echo build host intel test ;;
+	bench) echo build host bench ;;
 	lint) echo lint ;;
 	*)
 		sed -n 's/^# Usage:/usage:/p' "$0" >&2

@@ -3,7 +3,7 @@
  * kvmtrace exceptions: kvm_inj_exception says vector and error code only. Here it is joined with the
  * vCPU, its registers, and what happened since the exit that led to it.
  */
-#include "core.bpf.h"
+#include "vendor.bpf.h"
 #include "raw.bpf.h"
 
 struct last_exit {
@@ -11,6 +11,8 @@ struct last_exit {
 	struct kt_exit_detail detail;
 	u32 valid; /* .exit was filled in */
 	u32 used;  /* an exception was already put down to it */
+	/* Without a program on kvm_exit: the vCPU's count of exits when .detail was noted, or used. */
+	u64 noted_at, used_at;
 };
 
 /* By slot. */
@@ -24,21 +26,38 @@ struct {
 #define X86_REG_RIP 16 /* VCPU_REGS_RIP, the same in all kernels that have it in regs[] */
 #define VECTOR_PF   14
 
+/* What is left of earlier exits goes, when no program on kvm_exit does that. */
+static __always_inline void renew(struct last_exit *last, u64 exits)
+{
+	if (last->noted_at == exits)
+		return;
+	last->noted_at = exits;
+	last->detail.flags = 0;
+	last->detail.async_pf = 0;
+}
+
 /* The memory of what happened to the current thread's vCPU since its last exit. */
 static __always_inline struct last_exit *current_exit(bool raw)
 {
+	struct last_exit *last;
+	struct kvm_vcpu *vcpu;
 	struct kt_vcpu *v;
 	u32 slot;
 
 	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	if (!v || v->muted)
 		return NULL;
-	return bpf_map_lookup_elem(&last_exits, &slot);
+	last = bpf_map_lookup_elem(&last_exits, &slot);
+	vcpu = (struct kvm_vcpu *)v->vcpu;
+	if (last && cfg.exit_in_vmcb)
+		renew(last, BPF_CORE_READ(vcpu, stat.exits));
+	return last;
 }
 
 /*
- * What happens on the way is noted by one function for each tracepoint. Each has two programs: on
- * BTF tracepoints, and, named …_r, for kernels without the types of the kvm module (5.10).
+ * What happens on the way is noted by one function for each tracepoint. Each has several programs: on
+ * BTF tracepoints; named …_c, on classic ones, for kernels that run the others preemptibly; named …_r,
+ * on raw ones, for kernels without the types of the kvm module (5.10).
  */
 
 static __always_inline int note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
@@ -104,6 +123,13 @@ int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
 	return note_msr(write, index, value, exception, false);
 }
 
+SEC("?tp/kvm/kvm_msr")
+int kt_msr_c(struct kt_raw_kvm_msr *ctx)
+{
+	note_msr(ctx->write, ctx->ecx, ctx->data, ctx->exception, true);
+	return 1;
+}
+
 SEC("?raw_tp/kvm_msr")
 int kt_msr_r(struct kt_raw_args *ctx)
 {
@@ -130,6 +156,13 @@ SEC("?tp_btf/kvm_cr")
 int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value)
 {
 	return note_cr(write, number, value, false);
+}
+
+SEC("?tp/kvm/kvm_cr")
+int kt_cr_c(struct kt_raw_kvm_cr *ctx)
+{
+	note_cr(ctx->rw, ctx->cr, ctx->val, true);
+	return 1;
 }
 
 SEC("?raw_tp/kvm_cr")
@@ -185,6 +218,13 @@ SEC("?tp_btf/kvm_async_pf_not_present")
 int BPF_PROG(kt_async_pf, u64 token, u64 gva)
 {
 	return note_async_pf(token, false);
+}
+
+SEC("?tp/kvm/kvm_async_pf_not_present")
+int kt_async_pf_c(struct kt_raw_kvm_async_pf_not_present *ctx)
+{
+	note_async_pf(ctx->token, true);
+	return 1;
 }
 
 SEC("?raw_tp/kvm_async_pf_not_present")
@@ -256,12 +296,14 @@ static __always_inline void add_registers(struct kt_exception *e, struct kvm_vcp
 }
 
 /* What is joined is used up: the next exception without an exit between must not inherit it. */
-static __always_inline void use_up(struct last_exit *last, bool reinjected)
+static __always_inline void use_up(struct last_exit *last, bool reinjected, u64 exits)
 {
 	last->detail.flags = 0;
 	last->detail.async_pf = 0;
-	if (!reinjected)
-		last->used = 1;
+	if (reinjected)
+		return;
+	last->used = 1;
+	last->used_at = exits;
 }
 
 static __always_inline void add_cause(struct kt_exception *e, struct last_exit *last)
@@ -272,29 +314,58 @@ static __always_inline void add_cause(struct kt_exception *e, struct last_exit *
 		e->flags |= KT_EXC_EXIT;
 }
 
-static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v, u32 slot)
+/*
+ * SVM leaves the exit in the VMCB until the guest is entered again. So it is read there, when an
+ * exception is injected, and exits without one cost nothing.
+ */
+static __always_inline void add_exit_of_vmcb(struct kt_exception *e, u64 vcpu,
+					     struct last_exit *last, u64 exits)
+{
+	struct kt_exit_info *x = &e->exit;
+
+	__builtin_memcpy(&e->detail, &last->detail, sizeof(e->detail));
+	if (!exits || last->used_at == exits || !kt_read_vmcb_exit(vcpu, x))
+		return;
+	x->rip = e->rip;
+	x->isa = KVM_ISA_SVM;
+	e->flags |= KT_EXC_EXIT;
+}
+
+static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v, u32 slot,
+				 bool raw)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
 	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
+	u64 exits;
 
 	if (!last)
 		return;
 	/* The slot may be that of a vCPU which was here before. */
 	e->head.vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
-	if (!BPF_CORE_READ(vcpu, stat.exits))
+	exits = BPF_CORE_READ(vcpu, stat.exits);
+	if (!exits)
 		last->valid = 0;
+	if (cfg.exit_in_vmcb)
+		renew(last, exits);
 	add_registers(e, vcpu, last);
-	add_cause(e, last);
-	use_up(last, e->flags & KT_EXC_REINJECTED);
+	if (!raw && cfg.exit_in_vmcb)
+		add_exit_of_vmcb(e, v->vcpu, last, exits);
+	else
+		add_cause(e, last);
+	use_up(last, e->flags & KT_EXC_REINJECTED, exits);
 }
 
 /* The record found no room: the next exception must not get this one's cause. */
-static __always_inline void lose(u32 slot, bool reinjected)
+static __always_inline void lose(const struct kt_vcpu *v, u32 slot, bool reinjected)
 {
 	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+	u64 exits = 0;
 
+	if (cfg.exit_in_vmcb)
+		exits = BPF_CORE_READ(vcpu, stat.exits);
 	if (last)
-		use_up(last, reinjected);
+		use_up(last, reinjected, exits);
 }
 
 static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bool reinjected,
@@ -318,7 +389,7 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 	e = kt_reserve(sizeof(*e), KT_KIND_EXCEPTION, v);
 	if (!e) {
 		if (v)
-			lose(slot, reinjected);
+			lose(v, slot, reinjected);
 		return 0;
 	}
 	e->rip = 0;
@@ -330,7 +401,7 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 	e->exit = (struct kt_exit_info) {};
 	e->detail = (struct kt_exit_detail) {};
 	if (v)
-		join(e, v, slot);
+		join(e, v, slot, raw);
 	kt_submit(e);
 	return 0;
 }
@@ -339,6 +410,13 @@ SEC("?tp_btf/kvm_inj_exception")
 int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
 {
 	return inject(vector, has_error, error_code, reinjected, false);
+}
+
+SEC("?tp/kvm/kvm_inj_exception")
+int kt_inject_c(struct kt_raw_kvm_inj_exception *ctx)
+{
+	inject(ctx->exception, ctx->has_error, ctx->error_code, ctx->reinjected, false);
+	return 1;
 }
 
 SEC("?raw_tp/kvm_inj_exception")

@@ -31,14 +31,33 @@ static __always_inline u64 kt_vendor_state(struct kvm_vcpu *vcpu, u32 isa)
 	return vmcb;
 }
 
+/*
+ * 6.2 and later: any address can be read without a helper, as a structure of vmlinux. It need not be
+ * the right one: the VMCB's is in a module, so a pid's number stands for any u32.
+ */
+#ifdef KT_FAST_READ
+extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
+#endif
+
+static __always_inline u32 kt_read_u32(u64 address)
+{
+	u32 value = 0;
+
+#ifdef KT_FAST_READ
+	if (bpf_rdonly_cast)
+		return ((struct upid *)bpf_rdonly_cast((void *)address,
+						       bpf_core_type_id_kernel(struct upid)))
+			->nr;
+#endif
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
 static __always_inline u32 kt_read_vmcb_exit_code(u64 address)
 {
-	struct vmcb *vmcb = (void *)address;
-	u32 code = 0;
-
-	if (bpf_core_type_exists(struct vmcb))
-		bpf_core_read(&code, sizeof(code), &vmcb->control.exit_code);
-	return code;
+	if (!bpf_core_type_exists(struct vmcb))
+		return 0;
+	return kt_read_u32(address + bpf_core_field_offset(struct vmcb, control.exit_code));
 }
 
 /*
@@ -78,6 +97,24 @@ static __always_inline u32 kt_read_exit_code(struct kvm_vcpu *vcpu, struct kt_vc
 	    !vcpu->stat.guest_mode)
 		return kt_read_vmcb_exit_code(v->vendor_state);
 	return kt_read_exit_code_slow((u64)vcpu, isa);
+}
+
+/* What a VMCB tells of the last exit, as kvm_exit's record has it. False: not on this host. */
+static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
+{
+	struct vmcb_control_area *control;
+	u64 vmcb = 0;
+
+	if (!bpf_core_type_exists(struct vcpu_svm) || !bpf_core_type_exists(struct vmcb))
+		return false;
+	bpf_core_read(&vmcb, sizeof(vmcb), &((struct vcpu_svm *)vcpu)->vmcb);
+	control = (void *)(vmcb + bpf_core_field_offset(struct vmcb, control));
+	bpf_core_read(&x->code, sizeof(x->code), &control->exit_code);
+	bpf_core_read(&x->info1, sizeof(x->info1), &control->exit_info_1);
+	bpf_core_read(&x->info2, sizeof(x->info2), &control->exit_info_2);
+	bpf_core_read(&x->intr_info, sizeof(x->intr_info), &control->exit_int_info);
+	bpf_core_read(&x->error_code, sizeof(x->error_code), &control->exit_int_info_err);
+	return true;
 }
 
 #endif

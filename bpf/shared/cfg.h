@@ -30,12 +30,13 @@
 #define KT_REASON_WORDS	   ((KT_REASON_DENSE + 63) / 64)
 
 struct kt_cfg {
-	u32 tgid;	 /* only this process, KT_NO_PID: all */
-	u32 vcpu_id;	 /* only this vCPU, KT_NO_VCPU: all */
-	u32 vectors;	 /* bit mask of exception vectors to report */
-	bool reinjected; /* report re-injected exceptions as well */
-	bool regions;	 /* faults: add up by region instead of one record each */
-	bool by_reason;	 /* only exits whose bit is set below */
+	u32 tgid;	   /* only this process, KT_NO_PID: all */
+	u32 vcpu_id;	   /* only this vCPU, KT_NO_VCPU: all */
+	u32 vectors;	   /* bit mask of exception vectors to report */
+	bool reinjected;   /* report re-injected exceptions as well */
+	bool regions;	   /* faults: add up by region instead of one record each */
+	bool exit_in_vmcb; /* exceptions: no program on kvm_exit, SVM keeps the exit in memory */
+	bool by_reason;	   /* only exits whose bit is set below */
 	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
 	u64 reasons[2][KT_REASON_WORDS];
 	u32 odd_reasons[2][8];

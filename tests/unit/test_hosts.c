@@ -34,7 +34,7 @@ static struct kt_facts read_facts(const char *name)
 }
 
 /* Ways by part, in the order of enum kt_part; "-" for none; a status where the view is refused. */
-#define ALL_BTF	   "btf", "btf", { "btf", "btf", "btf", "btf", "btf" }, "btf", "btf"
+#define ALL_BTF(e) "btf", "btf", { e, "btf", "btf", "btf", "btf" }, "btf", "btf"
 #define ALL_RAW(e) e, "raw", { "raw", "raw", "raw", "raw", "raw" }, "raw", "raw"
 #define NO(status) status, status, { "-", "-", "-", "-", "-" }, status, status
 
@@ -42,12 +42,23 @@ static const struct host {
 	const char *name;
 	const char *exits, *exceptions, *causes[5], *faults, *regions;
 } hosts[] = {
-	{ "debian-6.1-amd", ALL_BTF },
-	{ "debian-6.12-amd", ALL_BTF },
-	{ "debian-7.2-amd", ALL_BTF },
-	{ "debian-6.1-intel", ALL_BTF },
-	{ "debian-7.2-intel", ALL_BTF },
-	{ "builtin-6.18-intel", ALL_BTF },
+	{ "debian-6.1-amd", ALL_BTF("vmcb") },
+	{ "debian-6.12-amd", ALL_BTF("vmcb") },
+	/* Programs on tracepoints can be preempted there: classic ones can't. */
+	{ "debian-7.2-amd",
+	  "btf",
+	  "classic",
+	  { "vmcb-classic", "classic", "classic", "btf", "classic" },
+	  "btf",
+	  "classic" },
+	{ "debian-7.2-intel",
+	  "btf",
+	  "classic",
+	  { "btf", "classic", "classic", "btf", "classic" },
+	  "btf",
+	  "classic" },
+	{ "debian-6.1-intel", ALL_BTF("btf") },
+	{ "builtin-6.18-intel", ALL_BTF("btf") },
 	/* No types of modules, the reason an argument of kvm_exit, two fields in kvm_page_fault. */
 	{ "debian-5.10-amd",
 	  "raw-3arg",
@@ -71,7 +82,7 @@ static const struct host {
 	  { "btf", "btf", "btf", "btf", "btf" },
 	  "unsupported",
 	  "unsupported" },
-	{ "no-tracefs", "btf", "btf", { "-", "btf", "btf", "-", "btf" }, "unsupported", "btf" },
+	{ "no-tracefs", "btf", "btf", { "vmcb", "btf", "btf", "-", "btf" }, "unsupported", "btf" },
 	{ "cap-bpf", "denied", "raw", { "-", "raw", "raw", "-", "raw" }, "denied", "denied" },
 	{ "no-permission", NO("denied") },
 	{ "no-btf", NO("unsupported") },
@@ -141,7 +152,8 @@ static const struct said {
 	{ "ubuntu-5.15-intel", KT_VIEW_EXCEPTIONS, "reinjected", "kvm_inj_exception", "5.15.78" },
 	{ "pvm-6.18", KT_VIEW_EXCEPTIONS, "cause.exit", NULL, "kvm_msr and kvm_emulate_insn" },
 	{ "pvm-6.18", KT_VIEW_EXCEPTIONS, "cause.msr", "kvm_msr", NULL },
-	{ "no-tracefs", KT_VIEW_EXCEPTIONS, "cause.exit", NULL, "mount -t tracefs" },
+	{ "no-tracefs", KT_VIEW_EXCEPTIONS, "cause.exit", "the VMCB", NULL },
+	{ "no-tracefs", KT_VIEW_EXCEPTIONS, "cause.insn", NULL, "mount -t tracefs" },
 	{ "cap-bpf", KT_VIEW_EXCEPTIONS, "cause.insn", NULL, "CAP_DAC_READ_SEARCH" },
 	{ "debian-5.10-amd", KT_VIEW_FAULTS, "error_code",
 	  "record of kvm_page_fault, its upper half", NULL },

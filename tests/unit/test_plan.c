@@ -281,7 +281,8 @@ static void three_arguments(void **state)
 	plan = planned(&facts, KT_VIEW_FAULTS);
 	assert_string_equal(way_of(&plan, KT_PART_FAULTS), "raw");
 	kt_plan_fini(&plan);
-	strcpy(facts.tracepoints[KT_TP_kvm_inj_exception].proto, "4b4");
+	set_tracepoint(&facts, KT_TP_kvm_inj_exception, "4b4",
+		       "exception:8:1 has_error:9:1 error_code:12:4");
 	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
 	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw-3arg");
 	kt_plan_fini(&plan);
@@ -306,6 +307,16 @@ static void kernel_refuses(void **state)
 	assert_string_equal(way_of(&plan, KT_PART_EXITS), "raw");
 	assert_non_null(strstr(plan.warnings.data, "R1 invalid mem access"));
 	kt_plan_fini(&plan);
+	/* The exit in the VMCB goes with the program that looks there, and never adds a second one. */
+	request.view = KT_VIEW_EXCEPTIONS;
+	request.refused[kt_program_find("kt_inject")] = "no";
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+	assert_true(loads(&plan, "kt_inject_r"));
+	assert_false(loads(&plan, "kt_inject_c"));
+	assert_false(plan.exit_in_vmcb);
+	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "btf");
+	kt_plan_fini(&plan);
+	request.view = KT_VIEW_EXITS;
 	request.refused[kt_program_find("kt_exit_begin_r")] = "no\x1b[31m way";
 	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_UNSUPPORTED);
 	assert_non_null(strstr(plan.refusal.data, "no\\x1b[31m way"));
@@ -453,7 +464,50 @@ static void without_tracefs(void **state)
 	facts.tracefs = KT_TRACEFS_DENIED;
 	assert_refused(&facts, KT_VIEW_FAULTS, KT_DENIED, "permission");
 	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
+	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "vmcb");
+	assert_true(plan.exit_in_vmcb);
+	kt_plan_fini(&plan);
+	become_intel(&facts);
+	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
 	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "none");
+	assert_false(plan.exit_in_vmcb);
+	kt_plan_fini(&plan);
+}
+
+/* From 7.0 on programs but classic ones can be preempted, and miss events. */
+static void preemptible(void **state)
+{
+	struct kt_facts facts = good_host();
+	struct kt_request request = { .view = KT_VIEW_EXCEPTIONS, .ways = "raw" };
+	struct kt_plan plan;
+
+	(void)state;
+	facts.tracepoints_preemptible = KT_YES;
+	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
+	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "classic");
+	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "vmcb-classic");
+	assert_true(loads(&plan, "kt_msr_c"));
+	assert_false(loads(&plan, "kt_inject"));
+	kt_plan_fini(&plan);
+	plan = planned(&facts, KT_VIEW_REGIONS);
+	assert_string_equal(way_of(&plan, KT_PART_REGIONS), "classic");
+	assert_false(plan.preallocates);
+	kt_plan_fini(&plan);
+	/* Where interrupts are off it makes no difference. */
+	plan = planned(&facts, KT_VIEW_EXITS);
+	assert_string_equal(way_of(&plan, KT_PART_EXITS), "btf");
+	kt_plan_fini(&plan);
+	/* Better than nothing. */
+	facts.tracefs = KT_TRACEFS_ABSENT;
+	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
+	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw-preempted");
+	kt_plan_fini(&plan);
+	plan = planned(&facts, KT_VIEW_REGIONS);
+	assert_string_equal(way_of(&plan, KT_PART_REGIONS), "btf-preempted");
+	kt_plan_fini(&plan);
+	/* Who asks for it gets it. */
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw");
 	kt_plan_fini(&plan);
 }
 
@@ -488,7 +542,7 @@ static void programs(void **state)
 		{ KT_VIEW_EXITS, "kt_inject", false },
 		{ KT_VIEW_EXITS, "kt_exit_note", false },
 		{ KT_VIEW_EXITS, "kt_fault", false },
-		{ KT_VIEW_EXCEPTIONS, "kt_exit_note", true },
+		{ KT_VIEW_EXCEPTIONS, "kt_exit_note", false }, /* the VMCB has it */
 		{ KT_VIEW_EXCEPTIONS, "kt_msr", true },
 		{ KT_VIEW_EXCEPTIONS, "kt_cr", true },
 		{ KT_VIEW_EXCEPTIONS, "kt_emulate", true },
@@ -560,6 +614,7 @@ int main(void)
 		cmocka_unit_test(unknown_vendor),
 		cmocka_unit_test(without_records),
 		cmocka_unit_test(without_tracefs),
+		cmocka_unit_test(preemptible),
 		cmocka_unit_test(similar_fields),
 		cmocka_unit_test(programs),
 		cmocka_unit_test(maps),

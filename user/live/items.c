@@ -67,7 +67,8 @@ static void reinjected(const struct kt_facts *facts, const struct kt_way *way,
 static void cause_exit(const struct kt_facts *facts, const struct kt_way *way,
 		       struct kt_str *source, struct kt_str *lack)
 {
-	(void)way;
+	if (way_is(way, "vmcb"))
+		set(source, "the VMCB, when the exception is injected");
 	if (kt_facts_raise_exits(facts))
 		return;
 	kt_str_reset(source);

@@ -293,11 +293,30 @@ static bool restricted(const struct kt_request *request, enum kt_part part)
 	return false;
 }
 
+/* The VMCB is read by the program that reports the exception, so it has to be this one. */
+static enum kt_status check_vmcb(const struct kt_facts *facts, const struct kt_way *way,
+				 const struct kt_plan *plan, struct kt_str *why)
+{
+	if (strcmp(facts->vendor, "kvm_amd") != 0 || !knows_exit_reason(facts))
+		return refuse(why, KT_UNSUPPORTED, "there is no VMCB, or it cannot be read");
+	if (!(plan->programs >> kt_program_find(way->programs[0]) & 1))
+		return refuse(why, KT_UNSUPPORTED, "another program reports exceptions");
+	return KT_OK;
+}
+
 static enum kt_status check_way(const struct kt_facts *facts, const struct kt_request *request,
-				const struct kt_way *way, struct kt_str *why)
+				const struct kt_way *way, const struct kt_plan *plan,
+				struct kt_str *why)
 {
 	enum kt_status status = KT_OK;
 
+	if (way->needs & KT_NEEDS_NO_PREEMPTION && facts->tracepoints_preemptible == KT_YES &&
+	    !restricted(request, way->part))
+		return refuse(
+			why, KT_UNSUPPORTED,
+			"programs on this tracepoint can be preempted here, and then miss events");
+	if (way->needs & KT_NEEDS_VMCB)
+		status = check_vmcb(facts, way, plan, why);
 	for (int i = 0; status == KT_OK && i < KT_WAY_PROGRAMS && way->programs[i]; i++)
 		status = check_program(facts, request, kt_program_find(way->programs[i]), why);
 	return status;
@@ -308,12 +327,13 @@ static void take_way(struct kt_plan *plan, u32 index)
 	const struct kt_way *way = &kt_ways[index];
 
 	plan->ways |= 1u << index;
+	plan->exit_in_vmcb |= way->needs & KT_NEEDS_VMCB;
 	for (int i = 0; i < KT_WAY_PROGRAMS && way->programs[i]; i++) {
 		int program = kt_program_find(way->programs[i]);
 
 		plan->programs |= 1u << program;
-		if (kt_programs[program].kind == KT_ON_RAW ||
-		    kt_programs[program].kind == KT_ON_CLASSIC)
+		if (kt_programs[program].kind != KT_ON_FILES &&
+		    !(kt_programs[program].needs & KT_NEEDS_KVM_TYPES))
 			plan->preallocates |= plan->uses_cells || plan->uses_regions;
 	}
 }
@@ -337,7 +357,7 @@ static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_r
 			kt_str_add(&plan->why_not[i], "ruled out by KVMTRACE_WAYS");
 			continue;
 		}
-		status = check_way(facts, request, &kt_ways[i], &plan->why_not[i]);
+		status = check_way(facts, request, &kt_ways[i], plan, &plan->why_not[i]);
 		if (status == KT_OK) {
 			take_way(plan, i);
 			return KT_OK;

@@ -23,8 +23,9 @@ struct kt_request {
 };
 
 struct kt_plan {
-	u32 programs; /* bit mask over kt_programs */
-	u32 ways;     /* bit mask over kt_ways: those chosen */
+	u32 programs;	   /* bit mask over kt_programs */
+	u32 ways;	   /* bit mask over kt_ways: those chosen */
+	bool exit_in_vmcb; /* exceptions: there is no program on kvm_exit */
 	/* Maps that are needed. */
 	bool uses_rings, uses_slots, uses_cells, uses_last_exits, uses_pending, uses_regions;
 	/* Hash tables take their memory beforehand: raw and classic tracepoints fill them. */

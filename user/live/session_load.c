@@ -133,6 +133,7 @@ static void configure(struct kt_session *s)
 	for (u32 i = 0; i < KT_BUCKET_TABLE; i++)
 		cfg->buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
 	s->skel->data->control.epoch = s->epoch;
+	cfg->exit_in_vmcb = s->plan.exit_in_vmcb;
 	cfg->regions = s->opts.view == KT_VIEW_REGIONS;
 	s->slots = s->opts.vcpu_capacity ? s->opts.vcpu_capacity : VCPUS_PER_CPU * s->facts.cpus;
 	if (!s->opts.vcpu_capacity && s->slots < MIN_VCPUS)

@@ -86,6 +86,10 @@ struct vcpu_svm {
 
 struct vmcb_control_area {
 	u32 exit_code;
+	u64 exit_info_1;
+	u64 exit_info_2;
+	u32 exit_int_info;
+	u32 exit_int_info_err;
 };
 
 struct vmcb {

@@ -11,7 +11,7 @@ COMMANDS = ("exits", "exceptions", "faults", "regions")
 WEAK = {
     "exits": {"kt_exit_end_r", "kt_exit_begin_r"},
     "exceptions": {"kt_exit_note_r", "kt_msr_r", "kt_cr_r", "kt_emulate_r", "kt_async_pf_r",
-                   "kt_inject_r"},
+                   "kt_inject_r", "kt_msr_c", "kt_cr_c", "kt_async_pf_c"},
     "faults": {"kt_fault_entry_r", "kt_fault_exit_r", "kt_fault_r", "kt_fault_old"},
     "regions": {"kt_fault_entry_r", "kt_fault_exit_r", "kt_fault_r", "kt_fault_old"},
 }

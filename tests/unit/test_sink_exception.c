@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../../user/sink/exception.h"
@@ -214,6 +215,34 @@ static void names_and_colour(void **state)
 	kt_str_free(&s);
 }
 
+/* One field after the other changes in a storm, and each shows. */
+static void storms(void **state)
+{
+	const struct kt_vm_entry linux12 = { .pid = 4711, .name = "linux12" };
+	struct kt_exception e = msr(0xdead, false, 0);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_line(&e, &win11, GP " after RDMSR 0xdead (unknown MSR)\n");
+		assert_line(&e, &linux12,
+			    TIME "linux12 vcpu0 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10 "
+				 "after RDMSR 0xdead (unknown MSR)\n");
+		e.error_code = 0x10;
+		assert_line(&e, &win11,
+			    TIME "win11 vcpu0 vector=13 #GP error=0x10[gdt,index=2] "
+				 "rip=0xfffff8024c1b2a10 after RDMSR 0xdead (unknown MSR)\n");
+		e.error_code = 0;
+		e.head.vcpu_id = 3;
+		assert_line(&e, &win11,
+			    TIME "win11 vcpu3 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10 "
+				 "after RDMSR 0xdead (unknown MSR)\n");
+		e.head.vcpu_id = 0;
+		e.detail.flags |= KT_DETAIL_MSR_WRITE;
+		assert_line(&e, &win11, GP " after WRMSR 0xdead (unknown MSR) = 0x0\n");
+		e.detail.flags = KT_DETAIL_MSR;
+	}
+}
+
 /* ---- records ---- */
 
 static void record(struct capture *c, enum kt_format format, const struct kt_exception *e,
@@ -353,6 +382,31 @@ static void csv_rows_are_even(void **state)
 	assert_int_equal(strncmp(c.text, "time,ts_ns,vm.pid,vm.name,vcpu,tid,vector,name,", 47), 0);
 }
 
+/* A row that was seen before is the same row, be it the first, and its neighbours are their own. */
+static void records_of_a_storm(void **state)
+{
+	static const enum kt_format formats[] = { KT_FORMAT_CSV, KT_FORMAT_JSON };
+	struct kt_exception e[] = { gp(), gp(), msr(0x1b, true, 1), gp(), msr(0x1b, true, 1) };
+	static struct capture c;
+	char *lines[7];
+
+	(void)state;
+	for (size_t f = 0; f < 2; f++) {
+		size_t count = 0;
+
+		record(&c, formats[f], e, 5, &win11);
+		for (char *line = strtok(c.text, "\n"); line; line = strtok(NULL, "\n")) {
+			assert_in_range(count, 0, 5);
+			lines[count++] = line;
+		}
+		assert_int_equal(count, formats[f] == KT_FORMAT_CSV ? 6 : 5);
+		assert_string_equal(lines[count - 5], lines[count - 4]);
+		assert_string_equal(lines[count - 5], lines[count - 2]);
+		assert_string_equal(lines[count - 3], lines[count - 1]);
+		assert_string_not_equal(lines[count - 3], lines[count - 2]);
+	}
+}
+
 static int utc(void **state)
 {
 	(void)state;
@@ -364,17 +418,13 @@ static int utc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(msr_lines),
-		cmocka_unit_test(access_lines),
-		cmocka_unit_test(exit_lines),
-		cmocka_unit_test(page_faults),
-		cmocka_unit_test(what_is_not_known),
-		cmocka_unit_test(selectors),
-		cmocka_unit_test(names_and_colour),
-		cmocka_unit_test(json_with_a_cause),
-		cmocka_unit_test(json_of_a_page_fault),
-		cmocka_unit_test(json_of_little),
-		cmocka_unit_test(csv_rows_are_even),
+		cmocka_unit_test(msr_lines),	      cmocka_unit_test(access_lines),
+		cmocka_unit_test(exit_lines),	      cmocka_unit_test(page_faults),
+		cmocka_unit_test(what_is_not_known),  cmocka_unit_test(selectors),
+		cmocka_unit_test(names_and_colour),   cmocka_unit_test(storms),
+		cmocka_unit_test(json_with_a_cause),  cmocka_unit_test(json_of_a_page_fault),
+		cmocka_unit_test(json_of_little),     cmocka_unit_test(csv_rows_are_even),
+		cmocka_unit_test(records_of_a_storm),
 	};
 
 	return cmocka_run_group_tests(tests, utc, NULL);

@@ -139,6 +139,62 @@ static void numbers(void **state)
 	kt_str_free(&s);
 }
 
+/* Every length, and each way a digit may lie: against printf(). */
+static void numbers_agree_with_the_library(void **state)
+{
+	u64 seed = 88172645463325252ull;
+	struct kt_str s = { 0 };
+	char want[64], got[24];
+
+	(void)state;
+	for (u64 i = 0; i < 200000; i++) {
+		u64 value = i < 20000 ? i : seed >> (i % 64);
+
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		kt_str_reset(&s);
+		kt_str_add_u64(&s, value);
+		kt_str_add_hex(&s, value);
+		kt_str_add_hex_byte(&s, (u8)value);
+		snprintf(want, sizeof(want), "%llu0x%llx%02x", value, value,
+			 (unsigned int)(value & 0xff));
+		assert_string_equal(s.data, want);
+		assert_int_equal(s.len, strlen(want));
+		*kt_put_decimal(got, value % 1000000000, 9) = '\0';
+		snprintf(want, sizeof(want), "%09llu", value % 1000000000);
+		assert_string_equal(got, want);
+	}
+	for (u64 power = 1; power <= 1000000000000000000ull; power *= 10) {
+		kt_str_reset(&s);
+		kt_str_add_u64(&s, power - 1);
+		kt_str_add_u64(&s, power);
+		snprintf(want, sizeof(want), "%llu%llu", power - 1, power);
+		assert_string_equal(s.data, want);
+	}
+	kt_str_free(&s);
+}
+
+/* Sources and destinations of exact size: sanitisers see what goes past either. */
+static void copies_every_length(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 40; n++) {
+		char *from = malloc(n), *to = malloc(n);
+
+		for (size_t i = 0; i < n; i++) {
+			from[i] = (char)('A' + i);
+			to[i] = '.';
+		}
+		kt_copy_bytes(to, from, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(to[i], 'A' + i);
+		free(from);
+		free(to);
+	}
+	kt_copy_bytes(NULL, NULL, 0);
+}
+
 static void pads(void **state)
 {
 	struct kt_str s = { 0 };
@@ -278,6 +334,8 @@ int main(void)
 		cmocka_unit_test(is_terminated),
 		cmocka_unit_test(fits_at_every_length),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(numbers_agree_with_the_library),
+		cmocka_unit_test(copies_every_length),
 		cmocka_unit_test(pads),
 		cmocka_unit_test(safe_text),
 		cmocka_unit_test(json_strings),

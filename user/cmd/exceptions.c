@@ -28,6 +28,8 @@ struct exceptions {
 	struct kt_str line;
 	struct tally *tallies; /* by VM, in the order they turned up */
 	size_t tally_count;
+	u32 *tally_of_vm; /* by VM's id: place in tallies, from 1; 0: none yet */
+	size_t tally_of_vm_count;
 	u64 seen;
 };
 
@@ -61,14 +63,30 @@ static const struct kt_cmd_help help = {
 	.groups = groups,
 };
 
-static struct tally *tally_of(struct exceptions *x, const struct kt_vm_entry *vm)
+/* Not inline: on_event() would save and restore for it what this needs. */
+__attribute__((noinline)) static struct tally *add_tally(struct exceptions *x,
+							 const struct kt_vm_entry *vm)
 {
-	for (size_t i = x->tally_count; i-- > 0;)
-		if (x->tallies[i].vm == vm)
-			return &x->tallies[i];
+	size_t count = x->tally_of_vm_count;
+
+	if (vm->id >= count) {
+		size_t wanted = 2 * (size_t)vm->id + 1;
+
+		x->tally_of_vm = kt_realloc(x->tally_of_vm, wanted * sizeof(*x->tally_of_vm));
+		memset(x->tally_of_vm + count, 0, (wanted - count) * sizeof(*x->tally_of_vm));
+		x->tally_of_vm_count = wanted;
+	}
 	x->tallies = kt_realloc(x->tallies, (x->tally_count + 1) * sizeof(*x->tallies));
 	x->tallies[x->tally_count] = (struct tally) { .vm = vm };
-	return &x->tallies[x->tally_count++];
+	x->tally_of_vm[vm->id] = ++x->tally_count;
+	return &x->tallies[x->tally_count - 1];
+}
+
+static struct tally *tally_of(struct exceptions *x, const struct kt_vm_entry *vm)
+{
+	u32 place = vm->id < x->tally_of_vm_count ? x->tally_of_vm[vm->id] : 0;
+
+	return place ? &x->tallies[place - 1] : add_tally(x, vm);
 }
 
 static void on_event(void *ctx, const struct kt_head *head)
@@ -213,6 +231,7 @@ static enum kt_status run_exceptions(int argc, char **argv)
 	}
 	kt_str_free(&x.line);
 	free(x.tallies);
+	free(x.tally_of_vm);
 	return kt_run_close(&x.run, status, lost);
 }
 

@@ -34,6 +34,8 @@ struct kt_vm_table {
 	char *proc_root;
 	struct slot *slots;
 	size_t slot_count, used;
+	u32 last_pid;	 /* asked for last, … */
+	struct vm *last; /* … and its VM, which is good while it has not gone; NULL at first */
 	struct vm **vms; /* by id */
 	size_t vm_count;
 	struct vm others;
@@ -211,16 +213,22 @@ static struct vm *resolve(struct kt_vm_table *table, u32 pid)
 
 const struct kt_vm_entry *kt_vm_table_get(struct kt_vm_table *table, u32 pid)
 {
-	struct slot *slot = find(table, pid);
-	struct vm *vm = slot->vm;
+	struct vm *vm = table->last;
 	u64 now;
 
+	/* A slot gets another VM only when its own has gone. */
+	if (vm && table->last_pid == pid && !vm->entry.gone)
+		return &vm->entry;
+	vm = find(table, pid)->vm;
+	table->last_pid = pid;
+	table->last = vm;
 	if (vm && !vm->entry.gone)
 		return &vm->entry;
 	now = now_ns();
 	if (vm && now < vm->retry_ns)
 		return &vm->entry;
 	vm = resolve(table, pid);
+	table->last = vm;
 	if (vm->entry.gone)
 		vm->retry_ns = now + RETRY_NS;
 	return &vm->entry;

@@ -129,9 +129,13 @@ bool kt_out_is_tty(const struct kt_out *o)
 
 bool kt_out_colour(const struct kt_out *o)
 {
-	const char *no = getenv("NO_COLOR"); /* set and not empty */
+	const char *no;
 
-	return o->tty && (!no || !no[0]);
+	/* First, for it is asked with every event. */
+	if (!o->tty)
+		return false;
+	no = getenv("NO_COLOR"); /* set and not empty */
+	return !no || !no[0];
 }
 
 unsigned int kt_out_width(const struct kt_out *o)

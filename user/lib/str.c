@@ -6,13 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for n more bytes and the final NUL. */
-static void reserve(struct kt_str *s, size_t n)
+char *kt_str_grow(struct kt_str *s, size_t n)
 {
 	size_t need = s->len + n + 1;
 
-	if (need <= s->cap && need > n)
-		return;
 	if (need <= n)
 		need = SIZE_MAX; /* the sum wrapped round; no allocator grants this */
 	else if (need < 64)
@@ -21,13 +18,32 @@ static void reserve(struct kt_str *s, size_t n)
 		need += need / 2;
 	s->data = kt_realloc(s->data, need);
 	s->cap = need;
+	return s->data + s->len;
 }
 
-void kt_str_reset(struct kt_str *s)
+/* Two moves that may overlap do for any length between their size and twice that. */
+void kt_copy_bytes(char *to, const char *from, size_t n)
 {
-	s->len = 0;
-	if (s->data)
-		s->data[0] = '\0';
+	u64 first, last;
+	u32 head, tail;
+
+	if (n > 16) {
+		memcpy(to, from, n);
+	} else if (n >= 8) {
+		memcpy(&first, from, 8);
+		memcpy(&last, from + n - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + n - 8, &last, 8);
+	} else if (n >= 4) {
+		memcpy(&head, from, 4);
+		memcpy(&tail, from + n - 4, 4);
+		memcpy(to, &head, 4);
+		memcpy(to + n - 4, &tail, 4);
+	} else if (n) {
+		to[0] = from[0];
+		to[n / 2] = from[n / 2];
+		to[n - 1] = from[n - 1];
+	}
 }
 
 void kt_str_free(struct kt_str *s)
@@ -36,39 +52,18 @@ void kt_str_free(struct kt_str *s)
 	*s = (struct kt_str) { 0 };
 }
 
-void kt_str_add(struct kt_str *s, const char *text)
-{
-	kt_str_add_n(s, text, strlen(text));
-}
-
-void kt_str_add_n(struct kt_str *s, const char *bytes, size_t n)
-{
-	reserve(s, n);
-	if (n)
-		memcpy(s->data + s->len, bytes, n);
-	s->len += n;
-	s->data[s->len] = '\0';
-}
-
-void kt_str_add_char(struct kt_str *s, char c)
-{
-	reserve(s, 1);
-	s->data[s->len++] = c;
-	s->data[s->len] = '\0';
-}
-
 void kt_str_vaddf(struct kt_str *s, const char *fmt, va_list args)
 {
 	va_list again;
 	size_t room;
 	int n;
 
-	reserve(s, 0);
+	kt_str_room(s, 0);
 	room = s->cap - s->len;
 	va_copy(again, args);
 	n = vsnprintf(s->data + s->len, room, fmt, args);
 	if (n >= 0 && (size_t)n >= room) {
-		reserve(s, n);
+		kt_str_room(s, n);
 		n = vsnprintf(s->data + s->len, s->cap - s->len, fmt, again);
 	}
 	va_end(again);
@@ -87,30 +82,105 @@ void kt_str_addf(struct kt_str *s, const char *fmt, ...)
 	va_end(args);
 }
 
+/* Writes eight decimal digits, all at once: halves, quarters, then each byte of x becomes a digit. */
+static void put_decimal8(char *p, u32 value)
+{
+	u64 x = value / 10000 | (u64)(value % 10000) << 32;
+	u64 high = (x * 10486 >> 20) & 0x0000007f0000007f; /* / 100, exact below 10000 */
+
+	x = high | (x - high * 100) << 16;
+	high = (x * 103 >> 10) & 0x000f000f000f000f; /* / 10, exact below 100 */
+	x = high | (x - high * 10) << 8;
+	x += 0x3030303030303030;
+	memcpy(p, &x, 8);
+}
+
+char *kt_put_decimal(char *p, u64 value, unsigned int n)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	char *end = p + n;
+	u32 rest;
+
+	for (; n > 8; n -= 8, value /= 100000000)
+		put_decimal8(p + n - 8, (u32)(value % 100000000));
+	rest = (u32)(value % 100000000);
+	for (; n >= 2; n -= 2, rest /= 100)
+		memcpy(p + n - 2, pairs + 2 * (rest % 100), 2);
+	if (n)
+		*p = '0' + (char)(rest % 10);
+	return end;
+}
+
+char *kt_put_fraction(char *p, u32 ns)
+{
+	*p = '0' + (char)(ns / 100000000);
+	put_decimal8(p + 1, ns % 100000000);
+	return p + 9;
+}
+
+static unsigned int decimal_digits(u64 value)
+{
+	static const u64 powers[] = {
+		0, /* 0 has a digit too */
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		10000000000,
+		100000000000,
+		1000000000000,
+		10000000000000,
+		100000000000000,
+		1000000000000000,
+		10000000000000000,
+		100000000000000000,
+		1000000000000000000,
+		10000000000000000000u,
+	};
+	unsigned int bits = 64 - __builtin_clzll(value | 1);
+	unsigned int least = bits * 1233 >> 12; /* bits * log10(2) */
+
+	return least + (value >= powers[least]);
+}
+
 void kt_str_add_u64(struct kt_str *s, u64 value)
 {
-	char digits[20];
-	char *p = digits + sizeof(digits);
+	kt_str_end(s, kt_put_decimal(kt_str_room(s, 20), value, decimal_digits(value)));
+}
 
-	do {
-		*--p = '0' + value % 10;
-		value /= 10;
-	} while (value);
-	kt_str_add_n(s, p, digits + sizeof(digits) - p);
+/* Writes eight hexadecimal digits, all at once: each byte of a u64 becomes one of them. */
+static void put_hex8(char *p, u32 value)
+{
+	u64 x = __builtin_bswap32(value);
+	u64 letters;
+
+	x = (x | x << 16) & 0x0000ffff0000ffff;
+	x = (x | x << 8) & 0x00ff00ff00ff00ff;
+	x = (x >> 4 | x << 8) & 0x0f0f0f0f0f0f0f0f;
+	letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101; /* 1 where the digit is > 9 */
+	x += 0x3030303030303030 + letters * ('a' - '0' - 10);
+	memcpy(p, &x, 8);
 }
 
 void kt_str_add_hex(struct kt_str *s, u64 value)
 {
-	char digits[18];
-	char *p = digits + sizeof(digits);
+	unsigned int digits = (67 - __builtin_clzll(value | 1)) / 4;
+	char *p = kt_str_room(s, 2 + 16);
 
-	do {
-		*--p = "0123456789abcdef"[value & 0xf];
-		value >>= 4;
-	} while (value);
-	*--p = 'x';
-	*--p = '0';
-	kt_str_add_n(s, p, digits + sizeof(digits) - p);
+	value <<= 64 - 4 * digits;
+	memcpy(p, "0x", 2);
+	put_hex8(p + 2, value >> 32);
+	if (digits > 8)
+		put_hex8(p + 10, (u32)value);
+	kt_str_end(s, p + 2 + digits);
 }
 
 void kt_str_pad(struct kt_str *s, size_t from, size_t width)
@@ -121,7 +191,7 @@ void kt_str_pad(struct kt_str *s, size_t from, size_t width)
 		columns += ((unsigned char)s->data[i] & 0xc0) != 0x80;
 	if (columns >= width)
 		return;
-	reserve(s, width - columns);
+	kt_str_room(s, width - columns);
 	memset(s->data + s->len, ' ', width - columns);
 	s->len += width - columns;
 	s->data[s->len] = '\0';
@@ -217,9 +287,14 @@ static void add_safe(struct kt_str *s, const char *text, char quote)
 		}
 		for (n = n ? n : 1; n; n--) {
 			kt_str_add(s, "\\x");
-			add_hex_digits(s, *p++, 2);
+			kt_str_add_hex_byte(s, *p++);
 		}
 	}
+}
+
+void kt_str_add_hex_byte(struct kt_str *s, u8 value)
+{
+	add_hex_digits(s, value, 2);
 }
 
 void kt_str_add_safe(struct kt_str *s, const char *text)
@@ -243,22 +318,54 @@ static void add_json_escape(struct kt_str *s, u32 code)
 	add_hex_digits(s, code, 4); /* every unsafe code point lies in the first plane */
 }
 
+/* How many of the bytes that text begins with JSON takes as they are. */
+static size_t plain_in_json(const unsigned char *text)
+{
+	static const bool plain[256] = {
+		[0x20 ... '"' - 1] = true,
+		['"' + 1 ... '\\' - 1] = true,
+		['\\' + 1 ... 0x7e] = true,
+	};
+	size_t n = 0;
+
+	while (plain[text[n]])
+		n++;
+	return n;
+}
+
+void kt_str_add_json_name(struct kt_str *s, bool follows, const char *name)
+{
+	size_t n = plain_in_json((const unsigned char *)name);
+	char *p = kt_str_room(s, n + strlen(",\"\":"));
+
+	*p = ',';
+	p += follows;
+	/* In one go, for names are more than half of what a record consists of. */
+	if (!name[n]) {
+		*p = '"';
+		kt_copy_bytes(p + 1, name, n);
+		memcpy(p + 1 + n, "\":", 2);
+		kt_str_end(s, p + n + 3);
+	} else {
+		kt_str_end(s, p);
+		kt_str_add_json(s, name);
+		kt_str_add_char(s, ':');
+	}
+}
+
 void kt_str_add_json(struct kt_str *s, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
+	size_t run = plain_in_json(p);
+	char *to = kt_str_room(s, 1 + run);
 	u32 code;
 
-	kt_str_add_char(s, '"');
-	while (*p) {
-		const unsigned char *run = p;
-		size_t n;
+	*to = '"';
+	kt_copy_bytes(to + 1, text, run);
+	kt_str_end(s, to + 1 + run);
+	for (p += run; *p; p += run) {
+		size_t n = decode_utf8(p, &code);
 
-		while (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
-			p++;
-		kt_str_add_n(s, (const char *)run, p - run);
-		if (!*p)
-			break;
-		n = decode_utf8(p, &code);
 		if (!n)
 			kt_str_add(s, "\xef\xbf\xbd");
 		else if (code == '"' || code == '\\' || is_unsafe(code))
@@ -266,6 +373,8 @@ void kt_str_add_json(struct kt_str *s, const char *text)
 		else
 			kt_str_add_n(s, (const char *)p, n);
 		p += n ? n : 1;
+		run = plain_in_json(p);
+		kt_str_add_n(s, (const char *)p, run);
 	}
 	kt_str_add_char(s, '"');
 }

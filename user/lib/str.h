@@ -7,6 +7,7 @@
 #define KT_LIB_STR_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "util.h"
 
@@ -15,15 +16,72 @@ struct kt_str {
 	size_t len, cap;
 };
 
-void kt_str_reset(struct kt_str *s); /* empties, keeps the memory */
 void kt_str_free(struct kt_str *s);
-void kt_str_add(struct kt_str *s, const char *text);
-void kt_str_add_n(struct kt_str *s, const char *bytes, size_t n);
-void kt_str_add_char(struct kt_str *s, char c);
+
+char *kt_str_grow(struct kt_str *s, size_t n);		  /* kt_str_room(), no room left */
+void kt_copy_bytes(char *to, const char *from, size_t n); /* memcpy(), quicker for a few bytes */
+
+/*
+ * What follows is inline: these few instructions, times twenty to each event, are most of what
+ * printing it costs, and literals need neither strlen() nor a call to memcpy().
+ */
+
+/* Where n more bytes and a NUL may be written; kt_str_end() then says how far that went. */
+static inline char *kt_str_room(struct kt_str *s, size_t n)
+{
+	/* No sum that could wrap round; also false while nothing is allocated. */
+	if (__builtin_expect(n < s->cap - s->len, 1))
+		return s->data + s->len;
+	return kt_str_grow(s, n);
+}
+
+/* Empties, keeps the memory. */
+static inline void kt_str_reset(struct kt_str *s)
+{
+	s->len = 0;
+	if (s->data)
+		s->data[0] = '\0';
+}
+
+static inline void kt_str_end(struct kt_str *s, char *end)
+{
+	*end = '\0';
+	s->len = (size_t)(end - s->data);
+}
+
+static inline void kt_str_add_n(struct kt_str *s, const char *bytes, size_t n)
+{
+	char *p = kt_str_room(s, n);
+
+	if (!__builtin_constant_p(n))
+		kt_copy_bytes(p, bytes, n);
+	else if (n)
+		memcpy(p, bytes, n);
+	kt_str_end(s, p + n);
+}
+
+static inline void kt_str_add(struct kt_str *s, const char *text)
+{
+	kt_str_add_n(s, text, strlen(text));
+}
+
+static inline void kt_str_add_char(struct kt_str *s, char c)
+{
+	char *p = kt_str_room(s, 1);
+
+	*p = c;
+	kt_str_end(s, p + 1);
+}
+
 void kt_str_addf(struct kt_str *s, const char *fmt, ...) KT_PRINTF(2, 3);
 void kt_str_vaddf(struct kt_str *s, const char *fmt, va_list args) KT_PRINTF(2, 0);
-void kt_str_add_u64(struct kt_str *s, u64 value); /* decimal, without printf's cost */
-void kt_str_add_hex(struct kt_str *s, u64 value); /* 0x…, lower case, no padding */
+void kt_str_add_u64(struct kt_str *s, u64 value);     /* decimal, without printf's cost */
+void kt_str_add_hex(struct kt_str *s, u64 value);     /* 0x…, lower case, no padding */
+void kt_str_add_hex_byte(struct kt_str *s, u8 value); /* two digits */
+/* Writes the nine decimals of a number of ns below a second; returns their end. */
+char *kt_put_fraction(char *p, u32 ns);
+/* Writes value's last n decimal digits, with leading zeros and without a NUL; returns their end. */
+char *kt_put_decimal(char *p, u64 value, unsigned int n);
 /*
  * Appends blanks until what stands from offset from on is width columns wide. A code point counts
  * as one column ("µs" is two), so that columns line up; wider text is left as it is.
@@ -42,6 +100,8 @@ void kt_str_add_safe(struct kt_str *s, const char *text);
  * everything else survives, with what kt_str_add_safe() holds to be harmful in its \uNNNN form.
  */
 void kt_str_add_json(struct kt_str *s, const char *text);
+/* The same and a colon; a comma before it when another member stands there already. */
+void kt_str_add_json_name(struct kt_str *s, bool follows, const char *name);
 /*
  * Appends a CSV field, made safe as kt_str_add_safe() does. It is quoted as RFC 4180 says when it
  * holds a comma or a quote or has a blank at either end. A field that begins with = + - or @ gets

@@ -19,9 +19,17 @@ struct ring {
 	u64 end;      /* the kernel's position when this drain began */
 };
 
+/* A ring's first record; its time is here too, so that ordering touches no ring. */
+struct turn {
+	u64 ts;
+	struct ring *ring;
+	const struct kt_head *head;
+	u32 size;
+};
+
 struct kt_rings {
 	struct ring *rings;
-	u32 *heap; /* indices of rings that have a record, earliest at the top */
+	struct turn *heap; /* earliest at the top */
 	u32 count, heap_size;
 	int epoll;
 };
@@ -112,58 +120,51 @@ static void skip_record(struct ring *r, u32 header)
 	r->position += (record_size(header) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 }
 
-/* The next record that is ready, or NULL. The kernel writes the header last. */
-static const struct kt_head *peek(struct ring *r, u32 *size)
+/* Finds the next record that is ready; false when there is none. The kernel writes the header last. */
+static bool peek(struct ring *r, struct turn *turn)
 {
 	while (r->position < r->end) {
 		const char *at = r->data + (r->position & (r->size - 1));
 		u32 header = __atomic_load_n((const u32 *)at, __ATOMIC_ACQUIRE);
 
 		if (header & BPF_RINGBUF_BUSY_BIT)
-			return NULL;
-		*size = record_size(header);
-		if (!(header & BPF_RINGBUF_DISCARD_BIT) && *size >= sizeof(struct kt_head))
-			return (const struct kt_head *)(at + BPF_RINGBUF_HDR_SZ);
+			return false;
+		turn->size = record_size(header);
+		if (!(header & BPF_RINGBUF_DISCARD_BIT) && turn->size >= sizeof(struct kt_head)) {
+			turn->head = (const struct kt_head *)(at + BPF_RINGBUF_HDR_SZ);
+			turn->ts = turn->head->ts;
+			return true;
+		}
 		skip_record(r, header);
 	}
-	return NULL;
-}
-
-static u64 head_time(struct kt_rings *r, u32 ring)
-{
-	u32 size;
-
-	return peek(&r->rings[ring], &size)->ts;
+	return false;
 }
 
 /* Restores the heap's order when the ring at place has a new first record. */
 static void sink_down(struct kt_rings *r, u32 place)
 {
-	u32 ring = r->heap[place];
-	u64 ts = head_time(r, ring);
+	struct turn turn = r->heap[place];
 	u32 child;
 
 	while ((child = 2 * place + 1) < r->heap_size) {
-		if (child + 1 < r->heap_size &&
-		    head_time(r, r->heap[child + 1]) < head_time(r, r->heap[child]))
+		if (child + 1 < r->heap_size && r->heap[child + 1].ts < r->heap[child].ts)
 			child++;
-		if (ts <= head_time(r, r->heap[child]))
+		if (turn.ts <= r->heap[child].ts)
 			break;
 		r->heap[place] = r->heap[child];
 		place = child;
 	}
-	r->heap[place] = ring;
+	r->heap[place] = turn;
 }
 
 static void fill_heap(struct kt_rings *r)
 {
-	u32 size;
-
 	r->heap_size = 0;
 	for (u32 i = 0; i < r->count; i++) {
 		r->rings[i].end = __atomic_load_n(r->rings[i].producer, __ATOMIC_ACQUIRE);
-		if (peek(&r->rings[i], &size))
-			r->heap[r->heap_size++] = i;
+		r->heap[r->heap_size].ring = &r->rings[i];
+		if (peek(&r->rings[i], &r->heap[r->heap_size]))
+			r->heap_size++;
 	}
 	for (u32 i = r->heap_size / 2; i-- > 0;)
 		sink_down(r, i);
@@ -172,19 +173,16 @@ static void fill_heap(struct kt_rings *r)
 bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx)
 {
 	fill_heap(r);
-	while (r->heap_size) {
-		struct ring *first = &r->rings[r->heap[0]];
-		u32 size;
-		const struct kt_head *head = peek(first, &size);
+	while (r->heap_size && r->heap[0].ts <= horizon) {
+		struct turn *first = &r->heap[0];
+		struct ring *ring = first->ring;
 
-		if (head->ts > horizon)
-			break;
-		fn(ctx, head, size);
-		skip_record(first, size);
-		__atomic_store_n(first->consumer, first->position, __ATOMIC_RELEASE);
-		if (!peek(first, &size))
-			r->heap[0] = r->heap[--r->heap_size];
-		if (r->heap_size)
+		fn(ctx, first->head, first->size);
+		skip_record(ring, first->size);
+		__atomic_store_n(ring->consumer, ring->position, __ATOMIC_RELEASE);
+		if (!peek(ring, first))
+			*first = r->heap[--r->heap_size];
+		if (r->heap_size > 1)
 			sink_down(r, 0);
 	}
 	return r->heap_size != 0;

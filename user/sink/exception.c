@@ -2,6 +2,7 @@
 #include <ctype.h>
 
 #include "../decode/decode.h"
+#include "../lib/memo.h"
 #include "exception.h"
 #include "units.h"
 
@@ -31,12 +32,33 @@ static struct cause cause_of(const struct kt_exception *e)
 	return c;
 }
 
+/*
+ * What is printed of an exception but for the time: most come in storms that differ in no more. The
+ * hash is of what those of one storm differ in, when they do.
+ */
+static struct kt_memo_key key_of(const struct kt_exception *e, const struct kt_vm_entry *vm)
+{
+	size_t from = offsetof(struct kt_exception, head.tgid);
+
+	return (struct kt_memo_key) {
+		.bytes = (const char *)e + from,
+		.size = sizeof(*e) - from,
+		.name = vm->name,
+		.number = vm->pid,
+		.hash = e->rip + e->address + e->detail.msr +
+			((u64)(e->vector + e->head.tid) << 32),
+	};
+}
+
 /* ---- text ---- */
 
 static void add_insn(struct kt_str *s, const struct kt_exit_detail *d, const char *between)
 {
-	for (u32 i = 0; i < d->insn_len && i < KT_INSN_LEN; i++)
-		kt_str_addf(s, "%s%02x", i ? between : "", d->insn[i]);
+	for (u32 i = 0; i < d->insn_len && i < KT_INSN_LEN; i++) {
+		if (i)
+			kt_str_add(s, between);
+		kt_str_add_hex_byte(s, d->insn[i]);
+	}
 }
 
 static void add_msr_cause(struct kt_str *s, const struct kt_exit_detail *d, bool write)
@@ -46,7 +68,7 @@ static void add_msr_cause(struct kt_str *s, const struct kt_exit_detail *d, bool
 	kt_str_add(s, " (");
 	if (!kt_msr_add(s, d->msr))
 		kt_str_add(s, "unknown MSR");
-	kt_str_add(s, ")");
+	kt_str_add_char(s, ')');
 	if (write) {
 		kt_str_add(s, " = ");
 		kt_str_add_hex(s, d->msr_value);
@@ -57,10 +79,14 @@ static void add_io_cause(struct kt_str *s, const struct kt_io_access *io)
 {
 	const char *name = kt_port_name(io->port);
 
-	kt_str_addf(s, " after %s%s port ", io->in ? "IN" : "OUT", io->string ? "S" : "");
+	kt_str_add(s, io->in ? " after IN" : " after OUT");
+	kt_str_add(s, io->string ? "S port " : " port ");
 	kt_str_add_hex(s, io->port);
-	if (name)
-		kt_str_addf(s, " (%s)", name);
+	if (name) {
+		kt_str_add(s, " (");
+		kt_str_add(s, name);
+		kt_str_add_char(s, ')');
+	}
 }
 
 static void add_cr_cause(struct kt_str *s, const struct kt_exception *e,
@@ -69,7 +95,10 @@ static void add_cr_cause(struct kt_str *s, const struct kt_exception *e,
 	kt_str_add(s, " after ");
 	for (const char *c = cr->kind; *c; c++)
 		kt_str_add_char(s, toupper((unsigned char)*c));
-	kt_str_addf(s, "%s%s CR%u", cr->kind[0] ? " " : "", cr->write ? "to" : "from", cr->cr);
+	if (cr->kind[0])
+		kt_str_add_char(s, ' ');
+	kt_str_add(s, cr->write ? "to CR" : "from CR");
+	kt_str_add_u64(s, cr->cr);
 	if (e->detail.flags & KT_DETAIL_CR && e->detail.cr == cr->cr && cr->write) {
 		kt_str_add(s, " = ");
 		kt_str_add_hex(s, e->detail.cr_value);
@@ -104,36 +133,23 @@ static void add_cause(struct kt_str *s, const struct kt_exception *e)
 	}
 }
 
-static void add_bit(void *ctx, const char *name)
-{
-	struct kt_str *bits = ctx;
-
-	if (bits->len)
-		kt_str_add_char(bits, ',');
-	kt_str_add(bits, name);
-}
-
 static void add_error_code(struct kt_str *s, const struct kt_exception *e)
 {
-	struct kt_str bits = {};
+	struct kt_bits bits = { .s = s };
 
 	if (!(e->flags & KT_EXC_ERROR_CODE))
 		return;
 	kt_str_add(s, " error=");
 	kt_str_add_hex(s, e->error_code);
-	kt_error_code_names(e->vector, e->error_code, add_bit, &bits);
-	if (bits.len)
-		kt_str_addf(s, "[%s]", bits.data);
-	kt_str_free(&bits);
+	kt_error_code_names(e->vector, e->error_code, kt_bits_add, &bits);
+	kt_bits_end(&bits);
 }
 
-void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const struct kt_vm_entry *vm,
-		       u64 realtime_ns, bool colour)
+static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
+			     const struct kt_vm_entry *vm, bool colour)
 {
 	const char *name = kt_vector_name(e->vector);
 
-	kt_str_add_clock(s, realtime_ns);
-	kt_str_add_char(s, ' ');
 	kt_str_add_safe(s, vm->name);
 	kt_str_add(s, " vcpu");
 	if (e->head.vcpu_id == KT_NO_VCPU)
@@ -142,9 +158,13 @@ void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const str
 		kt_str_add_u64(s, e->head.vcpu_id);
 	kt_str_add(s, " vector=");
 	kt_str_add_u64(s, e->vector);
-	kt_str_add(s, colour ? " \033[1;31m" : " ");
+	if (colour)
+		kt_str_add(s, " \033[1;31m");
+	else
+		kt_str_add_char(s, ' ');
 	kt_str_add(s, name ? name : "?");
-	kt_str_add(s, colour ? "\033[0m" : "");
+	if (colour)
+		kt_str_add(s, "\033[0m");
 	add_error_code(s, e);
 	if (e->flags & KT_EXC_ADDRESS) {
 		kt_str_add(s, e->flags & KT_EXC_ASYNC_PF ? " async-pf-token=" : " address=");
@@ -160,6 +180,25 @@ void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const str
 		kt_str_add(s, " reinjected");
 	add_cause(s, e);
 	kt_str_add_char(s, '\n');
+}
+
+void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const struct kt_vm_entry *vm,
+		       u64 realtime_ns, bool colour)
+{
+	static struct kt_memo memos[2]; /* by colour */
+	struct kt_memo_key key = key_of(e, vm);
+	struct kt_memo_slot *slot = kt_memo_slot(&memos[colour], &key);
+	size_t from;
+
+	kt_str_add_clock(s, realtime_ns);
+	kt_str_add_char(s, ' ');
+	from = s->len;
+	if (kt_memo_holds(slot, &key)) {
+		kt_str_add_n(s, slot->text.data, slot->text.len);
+	} else {
+		add_all_but_time(s, e, vm, colour);
+		kt_memo_keep(slot, &key, s->data + from, s->len - from);
+	}
 }
 
 /* ---- records ---- */
@@ -208,25 +247,24 @@ static void record_cause(struct kt_record *r, const struct kt_exception *e)
 	const struct kt_exit_detail *d = &e->detail;
 	const struct kt_exit_info *x = &e->exit;
 	struct cause c = cause_of(e);
-	struct kt_str name = {}, msr = {}, insn = {};
+	struct kt_str *text = kt_record_scratch(r);
 
 	if (!c.exit && !c.msr && !c.insn) {
 		kt_record_null_object(r, "cause", cause_fields);
 		return;
 	}
-	if (c.exit)
-		kt_exit_add(&name, x->isa, x->code);
-	if (c.insn)
-		add_insn(&insn, d, "");
 	kt_record_object(r, "cause");
-	kt_record_str(r, "exit", c.exit ? name.data : NULL);
+	if (c.exit)
+		kt_exit_add(text, x->isa, x->code);
+	kt_record_str(r, "exit", c.exit ? text->data : NULL);
 	hex_or_null(r, "code", c.exit, x->code);
 	kt_record_str(r, "isa", c.exit ? kt_isa_name(x->isa) : NULL);
 	hex_or_null(r, "info1", c.exit, x->info1);
 	hex_or_null(r, "info2", c.exit, x->info2);
 	hex_or_null(r, "intr_info", c.exit, x->intr_info);
 	hex_or_null(r, "msr", c.msr, d->msr);
-	kt_record_str(r, "msr_name", c.msr && kt_msr_add(&msr, d->msr) ? msr.data : NULL);
+	kt_str_reset(text);
+	kt_record_str(r, "msr_name", c.msr && kt_msr_add(text, d->msr) ? text->data : NULL);
 	kt_record_str(r, "access", access_name(&c));
 	record_value(r, e, &c);
 	hex_or_null(r, "port", c.io, c.port.port);
@@ -238,25 +276,22 @@ static void record_cause(struct kt_record *r, const struct kt_exception *e)
 		kt_record_u64(r, "cr", c.control.cr);
 	else
 		kt_record_null(r, "cr");
-	kt_record_str(r, "insn", c.insn ? insn.data : NULL);
+	kt_str_reset(text);
+	if (c.insn)
+		add_insn(text, d, "");
+	kt_record_str(r, "insn", c.insn ? text->data : NULL);
 	if (c.insn)
 		kt_record_bool(r, "emulated", !(d->flags & KT_DETAIL_INSN_FAILED));
 	else
 		kt_record_null(r, "emulated");
 	kt_record_object_end(r);
-	kt_str_free(&name);
-	kt_str_free(&msr);
-	kt_str_free(&insn);
 }
 
-void kt_exception_record(struct kt_record *r, const struct kt_exception *e,
-			 const struct kt_vm_entry *vm, u64 realtime_ns)
+static void record_all_but_time(struct kt_record *r, const struct kt_exception *e,
+				const struct kt_vm_entry *vm)
 {
 	bool async = e->flags & KT_EXC_ASYNC_PF;
 
-	kt_record_begin(r, "exception");
-	kt_record_time(r, "time", realtime_ns);
-	kt_record_u64(r, "ts_ns", e->head.ts);
 	kt_record_object(r, "vm");
 	kt_record_u64(r, "pid", vm->pid);
 	kt_record_str(r, "name", vm->name);
@@ -279,5 +314,19 @@ void kt_exception_record(struct kt_record *r, const struct kt_exception *e,
 	kt_record_bool(r, "reinjected", e->flags & KT_EXC_REINJECTED);
 	kt_record_bool(r, "protected", e->flags & KT_EXC_PROTECTED);
 	record_cause(r, e);
+}
+
+void kt_exception_record(struct kt_record *r, const struct kt_exception *e,
+			 const struct kt_vm_entry *vm, u64 realtime_ns)
+{
+	struct kt_memo_key key = key_of(e, vm);
+
+	kt_record_begin(r, "exception");
+	kt_record_time(r, "time", realtime_ns);
+	kt_record_u64(r, "ts_ns", e->head.ts);
+	if (!kt_record_repeat(r, &key)) {
+		record_all_but_time(r, e, vm);
+		kt_record_keep(r, &key);
+	}
 	kt_record_end(r);
 }

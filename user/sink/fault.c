@@ -20,42 +20,33 @@ static void each_bit(const struct kt_fault *f, kt_name_fn add, void *ctx)
 		kt_pferr_names(f->error_code, add, ctx);
 }
 
-static void add_bit(void *ctx, const char *name)
-{
-	struct kt_str *bits = ctx;
-
-	if (bits->len)
-		kt_str_add_char(bits, ',');
-	kt_str_add(bits, name);
-}
-
 void kt_fault_text(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm,
 		   u64 realtime_ns)
 {
 	const char *space = space_of(f);
-	struct kt_str bits = {};
+	struct kt_bits bits = { .s = s };
 
 	kt_str_add_clock(s, realtime_ns);
 	kt_str_add_char(s, ' ');
 	kt_str_add_safe(s, vm->name);
 	kt_str_add(s, " vcpu");
 	kt_str_add_u64(s, f->head.vcpu_id);
-	kt_str_addf(s, " %s=", space ? space : "address");
+	kt_str_add_char(s, ' ');
+	kt_str_add(s, space ? space : "address");
+	kt_str_add_char(s, '=');
 	kt_str_add_hex(s, f->address);
 	kt_str_add(s, " error=");
 	kt_str_add_hex(s, f->error_code);
-	each_bit(f, add_bit, &bits);
-	if (bits.len)
-		kt_str_addf(s, "[%s]", bits.data);
+	each_bit(f, kt_bits_add, &bits);
+	kt_bits_end(&bits);
 	kt_str_add(s, " rip=");
 	kt_str_add_hex(s, f->rip);
 	kt_str_add(s, " took ");
 	if (f->duration)
 		kt_str_add_ns(s, f->duration);
 	else
-		kt_str_add(s, "?");
+		kt_str_add_char(s, '?');
 	kt_str_add_char(s, '\n');
-	kt_str_free(&bits);
 }
 
 static void record_bit(void *ctx, const char *name)
@@ -67,10 +58,10 @@ void kt_fault_record(struct kt_record *r, const struct kt_fault *f, const struct
 		     u64 realtime_ns)
 {
 	bool exit = f->flags & KT_FAULT_EXIT;
-	struct kt_str name = {};
+	struct kt_str *name = kt_record_scratch(r);
 
 	if (exit)
-		kt_exit_add(&name, f->isa, f->exit_code);
+		kt_exit_add(name, f->isa, f->exit_code);
 	kt_record_begin(r, "fault");
 	kt_record_time(r, "time", realtime_ns);
 	kt_record_u64(r, "ts_ns", f->head.ts);
@@ -92,11 +83,10 @@ void kt_fault_record(struct kt_record *r, const struct kt_fault *f, const struct
 	else
 		kt_record_null(r, "duration_ns");
 	kt_record_str(r, "isa", exit ? kt_isa_name(f->isa) : NULL);
-	kt_record_str(r, "exit", exit ? name.data : NULL);
+	kt_record_str(r, "exit", exit ? name->data : NULL);
 	if (exit)
 		kt_record_hex(r, "code", f->exit_code);
 	else
 		kt_record_null(r, "code");
 	kt_record_end(r);
-	kt_str_free(&name);
 }

@@ -10,7 +10,8 @@
 #include "../lib/log.h"
 #include "../lib/str.h"
 
-#define MAX_DEPTH 16
+#define MAX_DEPTH     16
+#define SECOND_LENGTH 20 /* "2026-01-31T23:59:59." */
 
 /* What becomes of the record that is being built. */
 enum style {
@@ -24,8 +25,9 @@ struct kt_record {
 	enum style style;
 	struct kt_out *out;
 	const char *main_type;
-	struct kt_str line; /* the record so far */
-	bool follows;	    /* something stands before at this level: a separator is due */
+	struct kt_str opening; /* json: what a record of the main type begins with */
+	struct kt_str line;    /* the record so far */
+	bool follows;	       /* something stands before at this level: a separator is due */
 
 	unsigned int depth;	    /* open objects and arrays */
 	unsigned int array_depth;   /* not json: those from the outermost array on */
@@ -34,12 +36,18 @@ struct kt_record {
 	struct kt_str cell;	    /* not json: the array so far */
 	bool cell_has_text;	    /* its elements are not only numbers */
 
+	struct kt_str scratch; /* kt_record_scratch() */
+
+	struct kt_memo memo; /* of kt_record_repeat(); its count: fields of a row */
+	size_t keep_from;    /* where on the line begins what kt_record_keep() keeps */
+	unsigned int keep_fields;
+
 	struct kt_str header; /* csv: column names, from the first row */
 	unsigned int columns; /* csv: how many */
 	unsigned int fields;  /* of this row so far */
 
-	u64 second; /* that second_text spells; none when it is empty */
-	struct kt_str second_text;
+	u64 second; /* that second_text spells; the latter is empty at first */
+	char second_text[SECOND_LENGTH];
 };
 
 struct kt_record *kt_record_new(enum kt_format format, struct kt_out *out, const char *main_type)
@@ -56,24 +64,40 @@ void kt_record_free(struct kt_record *r)
 {
 	if (!r)
 		return;
+	kt_str_free(&r->opening);
 	kt_str_free(&r->line);
 	kt_str_free(&r->path);
 	kt_str_free(&r->cell);
 	kt_str_free(&r->header);
-	kt_str_free(&r->second_text);
+	kt_str_free(&r->scratch);
+	kt_memo_fini(&r->memo);
 	free(r);
+}
+
+struct kt_str *kt_record_scratch(struct kt_record *r)
+{
+	kt_str_reset(&r->scratch);
+	return &r->scratch;
 }
 
 void kt_record_begin(struct kt_record *r, const char *type)
 {
+	bool main = !strcmp(type, r->main_type);
+
 	kt_str_reset(&r->line);
 	r->follows = false;
 	r->fields = 0;
-	if (r->format == KT_FORMAT_JSON) {
+	if (r->format == KT_FORMAT_JSON && main && r->opening.len) {
+		r->style = STYLE_JSON;
+		r->follows = true;
+		kt_str_add_n(&r->line, r->opening.data, r->opening.len);
+	} else if (r->format == KT_FORMAT_JSON) {
 		r->style = STYLE_JSON;
 		kt_str_add_char(&r->line, '{');
 		kt_record_str(r, "type", type);
-	} else if (!strcmp(type, r->main_type)) {
+		if (main)
+			kt_str_add_n(&r->opening, r->line.data, r->line.len);
+	} else if (main) {
 		r->style = STYLE_ROW;
 	} else {
 		r->style = STYLE_NOTE;
@@ -135,12 +159,10 @@ static struct kt_str *begin_value(struct kt_record *r, const char *name)
 
 	r->follows = true;
 	if (r->style == STYLE_JSON) {
-		if (follows)
+		if (name)
+			kt_str_add_json_name(&r->line, follows, name);
+		else if (follows)
 			kt_str_add_char(&r->line, ',');
-		if (name) {
-			kt_str_add_json(&r->line, name);
-			kt_str_add_char(&r->line, ':');
-		}
 	} else if (r->array_depth) {
 		if (follows)
 			kt_str_add_char(&r->cell, r->array_depth == 1 ? ' ' : ':');
@@ -242,7 +264,12 @@ void kt_record_str(struct kt_record *r, const char *name, const char *value)
 
 void kt_record_bool(struct kt_record *r, const char *name, bool value)
 {
-	kt_str_add(begin_value(r, name), value ? "true" : "false");
+	struct kt_str *s = begin_value(r, name);
+
+	if (value)
+		kt_str_add(s, "true");
+	else
+		kt_str_add(s, "false");
 }
 
 void kt_record_null(struct kt_record *r, const char *name)
@@ -330,11 +357,28 @@ void kt_record_array_end(struct kt_record *r)
 		kt_str_add_n(&r->line, r->cell.data, r->cell.len);
 }
 
-static char *put_digits(char *p, unsigned int value, int digits)
+bool kt_record_repeat(struct kt_record *r, const struct kt_memo_key *key)
 {
-	for (int i = digits - 1; i >= 0; i--, value /= 10)
-		p[i] = '0' + value % 10;
-	return p + digits;
+	struct kt_memo_slot *slot = kt_memo_slot(&r->memo, key);
+
+	/* Never the first row of csv, which gathers the header: nothing is kept then. */
+	if (kt_memo_holds(slot, key)) {
+		kt_str_add_n(&r->line, slot->text.data, slot->text.len);
+		r->fields += slot->count;
+		r->follows = true;
+		return true;
+	}
+	r->keep_from = r->line.len;
+	r->keep_fields = r->fields;
+	return false;
+}
+
+void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key)
+{
+	struct kt_memo_slot *slot = kt_memo_slot(&r->memo, key);
+
+	kt_memo_keep(slot, key, r->line.data + r->keep_from, r->line.len - r->keep_from);
+	slot->count = r->fields - r->keep_fields;
 }
 
 /*
@@ -353,46 +397,43 @@ static char *put_date(char *p, u64 day)
 	u64 day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
 	u64 year = era * 400 + year_of_era + (month >= 10);
 
-	p = put_digits(p, year, 4);
+	p = kt_put_decimal(p, year, 4);
 	*p++ = '-';
-	p = put_digits(p, month < 10 ? month + 3 : month - 9, 2);
+	p = kt_put_decimal(p, month < 10 ? month + 3 : month - 9, 2);
 	*p++ = '-';
-	return put_digits(p, day_of_month, 2);
+	return kt_put_decimal(p, day_of_month, 2);
 }
 
 /* Most events share their second with the one before: only the fraction is spelt anew. */
 static void spell_second(struct kt_record *r, u64 second)
 {
 	unsigned int of_day = second % 86400;
-	char text[24];
-	char *p = put_date(text, second / 86400);
+	char *p = put_date(r->second_text, second / 86400);
 
 	*p++ = 'T';
-	p = put_digits(p, of_day / 3600, 2);
+	p = kt_put_decimal(p, of_day / 3600, 2);
 	*p++ = ':';
-	p = put_digits(p, of_day / 60 % 60, 2);
+	p = kt_put_decimal(p, of_day / 60 % 60, 2);
 	*p++ = ':';
-	p = put_digits(p, of_day % 60, 2);
-	*p++ = '.';
-	kt_str_reset(&r->second_text);
-	kt_str_add_n(&r->second_text, text, p - text);
+	p = kt_put_decimal(p, of_day % 60, 2);
+	*p = '.';
 	r->second = second;
 }
 
 void kt_record_time(struct kt_record *r, const char *name, u64 realtime_ns)
 {
 	u64 second = realtime_ns / KT_NSEC_PER_SEC;
+	bool quoted = r->style == STYLE_JSON;
 	struct kt_str *s = begin_value(r, name);
-	char fraction[10];
+	char *p = kt_str_room(s, SECOND_LENGTH + sizeof("\"123456789Z\""));
 
-	if (r->second != second || !r->second_text.len)
+	if (r->second != second || !r->second_text[0])
 		spell_second(r, second);
-	put_digits(fraction, realtime_ns % KT_NSEC_PER_SEC, 9);
-	fraction[9] = 'Z';
-	if (r->style == STYLE_JSON)
-		kt_str_add_char(s, '"');
-	kt_str_add_n(s, r->second_text.data, r->second_text.len);
-	kt_str_add_n(s, fraction, sizeof(fraction));
-	if (r->style == STYLE_JSON)
-		kt_str_add_char(s, '"');
+	*p = '"';
+	p += quoted;
+	memcpy(p, r->second_text, SECOND_LENGTH);
+	p = kt_put_fraction(p + SECOND_LENGTH, realtime_ns % KT_NSEC_PER_SEC);
+	p[0] = 'Z';
+	p[1] = '"';
+	kt_str_end(s, p + 1 + quoted);
 }

@@ -15,7 +15,9 @@
 #ifndef KT_SINK_RECORD_H
 #define KT_SINK_RECORD_H
 
+#include "../lib/memo.h"
 #include "../lib/out.h"
+#include "../lib/str.h"
 #include "../lib/util.h"
 
 enum kt_format { KT_FORMAT_TEXT, KT_FORMAT_JSON, KT_FORMAT_CSV };
@@ -28,6 +30,8 @@ void kt_record_free(struct kt_record *r);
 
 /* Begins a record; json writes "type":TYPE first. */
 void kt_record_begin(struct kt_record *r, const char *type);
+/* An empty string to build a value in; the record's own, so that values cost no allocation. */
+struct kt_str *kt_record_scratch(struct kt_record *r);
 /* Ends it and hands it to out as one line. */
 void kt_record_end(struct kt_record *r);
 
@@ -45,6 +49,14 @@ void kt_record_object(struct kt_record *r, const char *name);
 void kt_record_object_end(struct kt_record *r);
 void kt_record_array(struct kt_record *r, const char *name);
 void kt_record_array_end(struct kt_record *r);
+
+/*
+ * Fields that are likely to be the same as in an earlier record of the main type: when they were
+ * kept under this key, appends them and returns true. Otherwise the caller appends them and calls
+ * kt_record_keep().
+ */
+bool kt_record_repeat(struct kt_record *r, const struct kt_memo_key *key);
+void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key);
 /* "time": RFC 3339, UTC, nine decimals: 2026-01-31T23:59:59.000000001Z */
 void kt_record_time(struct kt_record *r, const char *name, u64 realtime_ns);
 

@@ -3,6 +3,8 @@
 
 #include "units.h"
 
+#define CLOCK_LENGTH 9 /* "23:59:59." */
+
 struct unit {
 	const char *name;
 	double size;
@@ -60,16 +62,30 @@ void kt_str_add_clock(struct kt_str *s, u64 realtime_ns)
 	static char text[16];
 	time_t seconds = realtime_ns / KT_NSEC_PER_SEC;
 	u32 ns = realtime_ns % KT_NSEC_PER_SEC;
-	char digits[10];
 	struct tm tm;
+	char *p;
 
 	if (seconds != cached || !text[0]) {
 		localtime_r(&seconds, &tm);
 		strftime(text, sizeof(text), "%H:%M:%S.", &tm);
 		cached = seconds;
 	}
-	for (int i = 8; i >= 0; i--, ns /= 10)
-		digits[i] = '0' + ns % 10;
-	kt_str_add(s, text);
-	kt_str_add_n(s, digits, 9);
+	p = kt_str_room(s, CLOCK_LENGTH + 9);
+	memcpy(p, text, CLOCK_LENGTH);
+	kt_str_end(s, kt_put_fraction(p + CLOCK_LENGTH, ns));
+}
+
+void kt_bits_add(void *ctx, const char *name)
+{
+	struct kt_bits *bits = ctx;
+
+	kt_str_add_char(bits->s, bits->any ? ',' : '[');
+	kt_str_add(bits->s, name);
+	bits->any = true;
+}
+
+void kt_bits_end(struct kt_bits *bits)
+{
+	if (bits->any)
+		kt_str_add_char(bits->s, ']');
 }

@@ -14,4 +14,12 @@ void kt_str_add_share(struct kt_str *s, u64 part, u64 whole);
 /* Local time of day with nanoseconds, "23:59:59.000000001", of a CLOCK_REALTIME ns. */
 void kt_str_add_clock(struct kt_str *s, u64 realtime_ns);
 
+/* The names of bits that are set: "[present,write]", nothing when there are none. */
+struct kt_bits {
+	struct kt_str *s;
+	bool any;
+};
+void kt_bits_add(void *bits, const char *name); /* a kt_name_fn */
+void kt_bits_end(struct kt_bits *bits);
+
 #endif

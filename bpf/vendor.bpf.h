@@ -5,6 +5,10 @@
 
 #include "core.bpf.h"
 
+#ifndef offsetof
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#endif
+
 /* 7172c753c26a ("KVM: VMX: Move common fields of struct vcpu_{vmx,tdx} to a struct"), 6.16. */
 struct vcpu_vt___v616 {
 	union vmx_exit_reason exit_reason;
@@ -99,21 +103,42 @@ static __always_inline u32 kt_read_exit_code(struct kvm_vcpu *vcpu, struct kt_vc
 	return kt_read_exit_code_slow((u64)vcpu, isa);
 }
 
-/* What a VMCB tells of the last exit, as kvm_exit's record has it. False: not on this host. */
+/* As the APM lays it out, volume 2, table B-1, from offset 0x70 on. */
+struct kt_vmcb_exit {
+	u64 code;
+	u64 info1, info2;
+	u32 int_info, int_info_error;
+};
+
+#define kt_vmcb_offset(field)                                                                      \
+	(bpf_core_field_offset(struct vmcb_control_area, field) -                                  \
+	 bpf_core_field_offset(struct vmcb_control_area, exit_code))
+
+/*
+ * What a VMCB tells of the last exit, as kvm_exit's record has it, in one read of memory. False: not on
+ * this host.
+ */
 static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
 {
-	struct vmcb_control_area *control;
+	struct kt_vmcb_exit exit = {};
 	u64 vmcb = 0;
 
 	if (!bpf_core_type_exists(struct vcpu_svm) || !bpf_core_type_exists(struct vmcb))
 		return false;
+	if (kt_vmcb_offset(exit_info_1) != offsetof(struct kt_vmcb_exit, info1) ||
+	    kt_vmcb_offset(exit_info_2) != offsetof(struct kt_vmcb_exit, info2) ||
+	    kt_vmcb_offset(exit_int_info) != offsetof(struct kt_vmcb_exit, int_info) ||
+	    kt_vmcb_offset(exit_int_info_err) != offsetof(struct kt_vmcb_exit, int_info_error))
+		return false;
 	bpf_core_read(&vmcb, sizeof(vmcb), &((struct vcpu_svm *)vcpu)->vmcb);
-	control = (void *)(vmcb + bpf_core_field_offset(struct vmcb, control));
-	bpf_core_read(&x->code, sizeof(x->code), &control->exit_code);
-	bpf_core_read(&x->info1, sizeof(x->info1), &control->exit_info_1);
-	bpf_core_read(&x->info2, sizeof(x->info2), &control->exit_info_2);
-	bpf_core_read(&x->intr_info, sizeof(x->intr_info), &control->exit_int_info);
-	bpf_core_read(&x->error_code, sizeof(x->error_code), &control->exit_int_info_err);
+	bpf_probe_read_kernel(
+		&exit, sizeof(exit),
+		(void *)(vmcb + bpf_core_field_offset(struct vmcb, control.exit_code)));
+	x->code = exit.code;
+	x->info1 = exit.info1;
+	x->info2 = exit.info2;
+	x->intr_info = exit.int_info;
+	x->error_code = exit.int_info_error;
 	return true;
 }
 

@@ -55,9 +55,8 @@ static __always_inline struct last_exit *current_exit(bool raw)
 }
 
 /*
- * What happens on the way is noted by one function for each tracepoint. Each has several programs: on
- * BTF tracepoints; named …_c, on classic ones, for kernels that run the others preemptibly; named …_r,
- * on raw ones, for kernels without the types of the kvm module (5.10).
+ * What happens on the way is noted by one function for each tracepoint. Each has two programs: on
+ * BTF tracepoints, and, named …_r, for kernels without the types of the kvm module (5.10).
  */
 
 static __always_inline int note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
@@ -123,13 +122,6 @@ int BPF_PROG(kt_msr, unsigned int write, u32 index, u64 value, bool exception)
 	return note_msr(write, index, value, exception, false);
 }
 
-SEC("?tp/kvm/kvm_msr")
-int kt_msr_c(struct kt_raw_kvm_msr *ctx)
-{
-	note_msr(ctx->write, ctx->ecx, ctx->data, ctx->exception, true);
-	return 1;
-}
-
 SEC("?raw_tp/kvm_msr")
 int kt_msr_r(struct kt_raw_args *ctx)
 {
@@ -156,13 +148,6 @@ SEC("?tp_btf/kvm_cr")
 int BPF_PROG(kt_cr, unsigned int write, unsigned int number, unsigned long value)
 {
 	return note_cr(write, number, value, false);
-}
-
-SEC("?tp/kvm/kvm_cr")
-int kt_cr_c(struct kt_raw_kvm_cr *ctx)
-{
-	note_cr(ctx->rw, ctx->cr, ctx->val, true);
-	return 1;
 }
 
 SEC("?raw_tp/kvm_cr")
@@ -218,13 +203,6 @@ SEC("?tp_btf/kvm_async_pf_not_present")
 int BPF_PROG(kt_async_pf, u64 token, u64 gva)
 {
 	return note_async_pf(token, false);
-}
-
-SEC("?tp/kvm/kvm_async_pf_not_present")
-int kt_async_pf_c(struct kt_raw_kvm_async_pf_not_present *ctx)
-{
-	note_async_pf(ctx->token, true);
-	return 1;
 }
 
 SEC("?raw_tp/kvm_async_pf_not_present")
@@ -410,13 +388,6 @@ SEC("?tp_btf/kvm_inj_exception")
 int BPF_PROG(kt_inject, unsigned int vector, bool has_error, u32 error_code, bool reinjected)
 {
 	return inject(vector, has_error, error_code, reinjected, false);
-}
-
-SEC("?tp/kvm/kvm_inj_exception")
-int kt_inject_c(struct kt_raw_kvm_inj_exception *ctx)
-{
-	inject(ctx->exception, ctx->has_error, ctx->error_code, ctx->reinjected, false);
-	return 1;
 }
 
 SEC("?raw_tp/kvm_inj_exception")

@@ -47,35 +47,6 @@ struct kt_raw_kvm_page_fault {
 	u64 error_code;
 };
 
-struct kt_raw_kvm_msr {
-	u64 common;
-	u32 write;
-	u32 ecx;
-	u64 data;
-	u8 exception;
-};
-
-struct kt_raw_kvm_cr {
-	u64 common;
-	u32 rw;
-	u32 cr;
-	u64 val;
-};
-
-struct kt_raw_kvm_async_pf_not_present {
-	u64 common;
-	u64 token;
-	u64 gva;
-};
-
-struct kt_raw_kvm_inj_exception {
-	u64 common;
-	u8 exception;
-	u8 has_error;
-	u32 error_code;
-	u8 reinjected;
-};
-
 /* Arguments of a raw tracepoint. */
 struct kt_raw_args {
 	u64 args[4];

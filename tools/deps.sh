@@ -25,6 +25,7 @@ host   busybox-static   busybox
 host   cpio             cpio
 host   xz-utils         xz
 intel  bochs            bochs
+intel  bochs-term       /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
 intel  bochsbios        /usr/share/bochs/BIOS-bochs-latest
 intel  vgabios          /usr/share/vgabios/vgabios.bin
 intel  isolinux         /usr/lib/ISOLINUX/isolinux.bin

@@ -44,20 +44,9 @@ static const struct host {
 } hosts[] = {
 	{ "debian-6.1-amd", ALL_BTF("vmcb") },
 	{ "debian-6.12-amd", ALL_BTF("vmcb") },
-	/* Programs on tracepoints can be preempted there: classic ones can't. */
-	{ "debian-7.2-amd",
-	  "btf",
-	  "classic",
-	  { "vmcb-classic", "classic", "classic", "btf", "classic" },
-	  "btf",
-	  "classic" },
-	{ "debian-7.2-intel",
-	  "btf",
-	  "classic",
-	  { "btf", "classic", "classic", "btf", "classic" },
-	  "btf",
-	  "classic" },
+	{ "debian-7.2-amd", ALL_BTF("vmcb") },
 	{ "debian-6.1-intel", ALL_BTF("btf") },
+	{ "debian-7.2-intel", ALL_BTF("btf") },
 	{ "builtin-6.18-intel", ALL_BTF("btf") },
 	/* No types of modules, the reason an argument of kvm_exit, two fields in kvm_page_fault. */
 	{ "debian-5.10-amd",

@@ -281,8 +281,7 @@ static void three_arguments(void **state)
 	plan = planned(&facts, KT_VIEW_FAULTS);
 	assert_string_equal(way_of(&plan, KT_PART_FAULTS), "raw");
 	kt_plan_fini(&plan);
-	set_tracepoint(&facts, KT_TP_kvm_inj_exception, "4b4",
-		       "exception:8:1 has_error:9:1 error_code:12:4");
+	strcpy(facts.tracepoints[KT_TP_kvm_inj_exception].proto, "4b4");
 	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
 	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw-3arg");
 	kt_plan_fini(&plan);
@@ -307,16 +306,6 @@ static void kernel_refuses(void **state)
 	assert_string_equal(way_of(&plan, KT_PART_EXITS), "raw");
 	assert_non_null(strstr(plan.warnings.data, "R1 invalid mem access"));
 	kt_plan_fini(&plan);
-	/* The exit in the VMCB goes with the program that looks there, and never adds a second one. */
-	request.view = KT_VIEW_EXCEPTIONS;
-	request.refused[kt_program_find("kt_inject")] = "no";
-	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
-	assert_true(loads(&plan, "kt_inject_r"));
-	assert_false(loads(&plan, "kt_inject_c"));
-	assert_false(plan.exit_in_vmcb);
-	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "btf");
-	kt_plan_fini(&plan);
-	request.view = KT_VIEW_EXITS;
 	request.refused[kt_program_find("kt_exit_begin_r")] = "no\x1b[31m way";
 	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_UNSUPPORTED);
 	assert_non_null(strstr(plan.refusal.data, "no\\x1b[31m way"));
@@ -474,43 +463,6 @@ static void without_tracefs(void **state)
 	kt_plan_fini(&plan);
 }
 
-/* From 7.0 on programs but classic ones can be preempted, and miss events. */
-static void preemptible(void **state)
-{
-	struct kt_facts facts = good_host();
-	struct kt_request request = { .view = KT_VIEW_EXCEPTIONS, .ways = "raw" };
-	struct kt_plan plan;
-
-	(void)state;
-	facts.tracepoints_preemptible = KT_YES;
-	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
-	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "classic");
-	assert_string_equal(way_of(&plan, KT_PART_CAUSE_EXIT), "vmcb-classic");
-	assert_true(loads(&plan, "kt_msr_c"));
-	assert_false(loads(&plan, "kt_inject"));
-	kt_plan_fini(&plan);
-	plan = planned(&facts, KT_VIEW_REGIONS);
-	assert_string_equal(way_of(&plan, KT_PART_REGIONS), "classic");
-	assert_false(plan.preallocates);
-	kt_plan_fini(&plan);
-	/* Where interrupts are off it makes no difference. */
-	plan = planned(&facts, KT_VIEW_EXITS);
-	assert_string_equal(way_of(&plan, KT_PART_EXITS), "btf");
-	kt_plan_fini(&plan);
-	/* Better than nothing. */
-	facts.tracefs = KT_TRACEFS_ABSENT;
-	plan = planned(&facts, KT_VIEW_EXCEPTIONS);
-	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw-preempted");
-	kt_plan_fini(&plan);
-	plan = planned(&facts, KT_VIEW_REGIONS);
-	assert_string_equal(way_of(&plan, KT_PART_REGIONS), "btf-preempted");
-	kt_plan_fini(&plan);
-	/* Who asks for it gets it. */
-	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
-	assert_string_equal(way_of(&plan, KT_PART_EXCEPTIONS), "raw");
-	kt_plan_fini(&plan);
-}
-
 /* A field's name or place that only begins alike is another. */
 static void similar_fields(void **state)
 {
@@ -614,7 +566,6 @@ int main(void)
 		cmocka_unit_test(unknown_vendor),
 		cmocka_unit_test(without_records),
 		cmocka_unit_test(without_tracefs),
-		cmocka_unit_test(preemptible),
 		cmocka_unit_test(similar_fields),
 		cmocka_unit_test(programs),
 		cmocka_unit_test(maps),

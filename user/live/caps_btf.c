@@ -37,7 +37,7 @@ struct walk {
 	struct kt_facts *facts;
 	bool initials[256]; /* first bytes of the names */
 	struct wanted wanted[SLOTS];
-	u32 rdonly_cast, srcu_fast;
+	u32 rdonly_cast;
 };
 
 static const struct {
@@ -75,7 +75,6 @@ static void prepare(struct walk *w, struct kt_facts *facts, struct kt_btf_target
 	for (size_t i = 0; i < KT_ARRAY_SIZE(members); i++)
 		want(w, members[i].type, BTF_KIND_STRUCT, NULL, NULL);
 	want(w, "bpf_rdonly_cast", BTF_KIND_FUNC, &w->rdonly_cast, NULL);
-	want(w, "init_srcu_struct_fast", BTF_KIND_FUNC, &w->srcu_fast, NULL);
 	/* In every kernel that has BTF. */
 	want(w, "btf_trace_sched_switch", BTF_KIND_TYPEDEF, &targets->tracepoint, NULL);
 	want(w, "bpf_iter_task_file", BTF_KIND_FUNC, &targets->iterator, NULL);
@@ -308,11 +307,6 @@ static void gather_types(struct walk *w, struct btf *vmlinux)
 
 	walk_types(w, vmlinux);
 	facts->kfunc_rdonly_cast = w->rdonly_cast ? KT_CAN : KT_CANNOT;
-	/*
-	 * a46023d5616e (7.0) put tracepoints under SRCU-fast instead of preempt_disable(). No type tells
-	 * of that, but this function came shortly before: at worst a cheaper way is left out.
-	 */
-	facts->tracepoints_preemptible = w->srcu_fast ? KT_YES : KT_NO;
 	if (facts->kvm == KT_KVM_MODULE) {
 		facts->btf_kvm = KT_BTF_ABSENT;
 		facts->btf_vendor = facts->vendor[0] ? KT_BTF_ABSENT : KT_UNKNOWN;

@@ -310,11 +310,6 @@ static enum kt_status check_way(const struct kt_facts *facts, const struct kt_re
 {
 	enum kt_status status = KT_OK;
 
-	if (way->needs & KT_NEEDS_NO_PREEMPTION && facts->tracepoints_preemptible == KT_YES &&
-	    !restricted(request, way->part))
-		return refuse(
-			why, KT_UNSUPPORTED,
-			"programs on this tracepoint can be preempted here, and then miss events");
 	if (way->needs & KT_NEEDS_VMCB)
 		status = check_vmcb(facts, way, plan, why);
 	for (int i = 0; status == KT_OK && i < KT_WAY_PROGRAMS && way->programs[i]; i++)
@@ -332,8 +327,8 @@ static void take_way(struct kt_plan *plan, u32 index)
 		int program = kt_program_find(way->programs[i]);
 
 		plan->programs |= 1u << program;
-		if (kt_programs[program].kind != KT_ON_FILES &&
-		    !(kt_programs[program].needs & KT_NEEDS_KVM_TYPES))
+		if (kt_programs[program].kind == KT_ON_RAW ||
+		    kt_programs[program].kind == KT_ON_CLASSIC)
 			plan->preallocates |= plan->uses_cells || plan->uses_regions;
 	}
 }

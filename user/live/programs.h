@@ -31,13 +31,7 @@ enum kt_program_kind {
 enum kt_need {
 	KT_NEEDS_KVM_TYPES = 1,	  /* loads through the types of the kvm module */
 	KT_NEEDS_EXIT_REASON = 2, /* the exit reason in the vendor's structures */
-	/*
-	 * Must not be preempted: from 7.0 on the kernel skips a program on a BTF or raw tracepoint while
-	 * another task was preempted in it on that CPU. Perf still disables preemption. Not an issue
-	 * where interrupts are off: at kvm_exit and kvm_entry.
-	 */
-	KT_NEEDS_NO_PREEMPTION = 8,
-	KT_NEEDS_VMCB = 4, /* a VMCB that can be read */
+	KT_NEEDS_VMCB = 4,	  /* a VMCB, and that another part has chosen its program */
 };
 
 struct kt_program {

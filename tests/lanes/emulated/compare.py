@@ -10,15 +10,17 @@ def unnested(isa, word):
     return word
 
 
-def counted(what, got, keys):
+def counted(what, got, keys, spare=0):
     want, exact = int(keys["count"]), keys["match"] == "exact"
-    if got != want if exact else got < want:
+    if got > want and exact or got < want - spare:
         yield f"{what}: expected {keys['match']} {want}, got {got}"
 
 
-# 7.0 and later run programs on tracepoints preemptibly (a46023d5616e): the kernel doesn't run one for
-# a task while another task was preempted in it on that CPU. kvmtrace counts that as missed. How many
-# such events a trace may have here: check.py sets it for the series that are concerned.
+# 7.0 and later run programs on tracepoints preemptibly (a46023d5616e). The kernel skips one on a BTF
+# tracepoint while another task was preempted in it on that CPU, and those on classic tracepoints while
+# any task was preempted in bpf(2). kvmtrace counts both as missed; a program that reports an event and
+# one that notes its cause count for themselves. So there may be fewer events than happened, but no
+# more than it says. How many it may say here: check.py sets it for the series that are concerned.
 may_miss = 0
 
 
@@ -122,9 +124,12 @@ def exceptions(want, trace, shadow=False):
     for key, count in got.items():
         if key not in sums:
             yield f"exception {key}: {count} unexpected"
+    # What was missed may have been the exit, or the MSR, before an exception.
     for r in mine:
         if exception_key(r) in causes:
-            yield from one_exception(r, want, causes[exception_key(r)])
+            wrong = list(one_exception(r, want, causes[exception_key(r)]))
+            spare -= bool(wrong)
+            yield from wrong if spare < 0 else ()
 
 
 def one_fault(r, isa, kinds, shadow):
@@ -149,7 +154,7 @@ def faults(want, trace, shadow=False):
     for k in want.of("fault"):
         code = None if shadow else int(k[name], 16)
         key = int(k["pid"]), int(k["vcpu"]), k["address"], k["access"], k["rip"], code
-        yield from counted(f"fault {key}", got[key], k)
+        yield from counted(f"fault {key}", got[key], k, missed(trace))
 
 
 def guest(job, name, shadow=False, session=""):
@@ -186,7 +191,7 @@ def observers(job):
 def injected(job):
     trace, words = job.trace("exceptions"), job.tracefs("kvm_inj_exception")
     seen, first, again = len(trace["exception"]), words.get("first", 0), words.get("again", 0)
-    if seen + missed(trace) != first or not first or trace.summary["exceptions"] != seen:
+    if not first - missed(trace) <= seen <= first or not first or trace.summary["exceptions"] != seen:
         yield f"exceptions: tracefs {first}, kvmtrace {seen}, its summary {trace.summary}"
     if any(r["reinjected"] for r in trace["exception"]):
         yield "reinjected exceptions are shown without --reinjected"
@@ -198,6 +203,6 @@ def injected(job):
 def page_faults(job):
     trace, words = job.trace("faults"), job.tracefs("kvm_page_fault")
     seen = len(trace["fault"])
-    if words != {"all": seen} or trace.summary["faults"] != seen:
+    if not words["all"] - missed(trace) <= seen <= words["all"] or trace.summary["faults"] != seen:
         yield f"faults: tracefs {words}, kvmtrace {seen}, its summary {trace.summary}"
     yield from lost_nothing(trace)

@@ -6,7 +6,7 @@
 . /w/lib.sh
 # Whatever loads through the types of modules, and the way that only old kernels have.
 BETTER=kt_exit_note,kt_exit_end,kt_exit_begin,kt_exit_begin_r3,kt_fault_entry,kt_fault_exit,kt_fault
-BETTER=$BETTER,kt_fault_region,kt_msr,kt_cr,kt_emulate,kt_async_pf,kt_inject,kt_inject_c
+BETTER=$BETTER,kt_fault_region,kt_msr,kt_cr,kt_emulate,kt_async_pf,kt_inject
 
 # session PREFIX: all commands at once.
 session()

@@ -11,7 +11,7 @@ verifier=1
 
 options_of()
 {
-	options=(--intel --timeout 700)
+	options=(--intel --timeout 1000)
 	case $1 in
 	main)
 		options+=(--env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400

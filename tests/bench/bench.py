@@ -77,11 +77,18 @@ def read_results():
     return json.loads(text) if text else {"versions": [], "series": {}}
 
 
-def keep(results):
+def save(results):
     with open(RESULTS, "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
         file.write("\n")
-    text = render.render(results, growth.read_axes())
+
+
+def write_page(results):
+    try:
+        text = render.render(results, growth.read_axes())
+    except KeyError as error:
+        raise measure.Failed(f"results.json has no {error}: lists or programs have changed since; "
+                             "run the other parts, too") from error
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(text)
     return text
@@ -115,8 +122,8 @@ def main(names):
     for name in names or every:
         print(f"bench: {name}", file=sys.stderr)
         part(name, results)
-        keep(results)
-    print(keep(results), end="")
+        save(results)
+    print(write_page(results), end="")
     return 0
 
 

@@ -41,7 +41,8 @@ def point(raw, tool, axis, size):
         if got is None or got < measure.ALL * raw.counts[name]["kvm_exit"]:
             raise measure.Failed(f"{name}: kvmtrace saw {got} exits: {log}{tail}")
     return {"bare": round((more[base] - run[base]) / exits, 1),
-            "added": round(added / exits, 1), "rss": more["rss"],
+            "added": round(added / exits, 1),
+            "reader": round(more["reader"] / 1e6, 1), "rss": more["rss"],
             "kernel": measure.kernel_kib(raw, more)}
 
 

@@ -120,10 +120,10 @@ def growth(axes, found):
             continue
         first = points[str(axis.sizes[0])]
         lines = [[str(size), count(p["bare"]), count(p["added"]),
-                  ratio(p["added"], first["added"]), f"{p['rss'] / 1024:.1f}",
+                  ratio(p["added"], first["added"]), f"{p['reader']:.1f}", f"{p['rss'] / 1024:.1f}",
                   count(p["kernel"])]
                  for size, p in ((size, points[str(size)]) for size in axis.sizes)]
-        text += table([axis.title, "exit itself", "added", RATIO, "RSS MiB", "kernel KiB"],
+        text += table([axis.title, "exit itself", "added", RATIO, "reader M", "RSS MiB", "kernel KiB"],
                       lines)
     return text
 

@@ -22,8 +22,6 @@ LIBS    := -lbpf -lelf -lz -lm
 BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ivmlinux/x86 -Ibpf
 
-BPF_SRC  := $(sort $(wildcard bpf/*.bpf.c))
-BPF_OBJ  := $(BPF_SRC:%.c=$(BUILD)/%.o)
 # What of user/live does without libbpf, for unit tests.
 PURE_LIVE := $(addprefix user/live/,facts.c programs.c plan.c items.c kvm_watch.c tracefs.c)
 CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c)) \
@@ -74,13 +72,10 @@ $(BUILD)/user/%.o: user/%.c
 # Only these know the skeleton.
 $(BUILD)/user/live/session.o $(BUILD)/user/live/session_load.o $(BUILD)/user/live/session_maps.o: $(BUILD)/gen/kvmtrace.skel.h
 
-$(BUILD)/bpf/%.o: bpf/%.c
+# One object: bpf/kvmtrace.bpf.c takes in the other parts.
+$(BUILD)/gen/kvmtrace.bpf.o: bpf/kvmtrace.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(BUILD)/gen/kvmtrace.bpf.o: $(BPF_OBJ)
-	@mkdir -p $(@D)
-	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/gen/kvmtrace.skel.h: $(BUILD)/gen/kvmtrace.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name kvmtrace_bpf > $@

@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct kt_cfg cfg = {};
+const volatile struct kt_type_numbers types SEC(".rodata.types") = {};
 struct kt_counters counters = {};
 /* Not 0, or it would not be in .data: user space sets it. */
 struct kt_control control = { .epoch = 1 };
@@ -81,6 +82,8 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id)
 	v->tid = pid_tgid;
 	v->muted = !kt_wanted(v->tgid, vcpu_id);
 	v->isa = 0;
+	v->protected = bpf_core_field_exists(struct kvm_vcpu, arch.guest_state_protected) &&
+		       kt_vcpu_read(kt_vcpu_at(vcpu), arch.guest_state_protected);
 	task = (struct task_struct *)bpf_get_current_task();
 	leader = BPF_CORE_READ(task, group_leader);
 	bpf_core_read_str(v->comm, sizeof(v->comm), &leader->comm);
@@ -97,7 +100,7 @@ __hidden u32 kt_slot_of_vcpu(u64 address)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)address;
 	u32 vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 *known = bpf_map_lookup_elem(&vcpu_slots, &address);
 	bool fresh = !BPF_CORE_READ(vcpu, stat.exits);
 	struct kt_vcpu *v;
@@ -110,9 +113,11 @@ __hidden u32 kt_slot_of_vcpu(u64 address)
 		 * A vCPU without exits is a new one, unless it has just got its slot. (Or somebody
 		 * wrote 0 to debugfs kvm/exits: then it goes on in a second slot, which does no harm.)
 		 */
-		if (v && v->vcpu == address && v->vcpu_id == vcpu_id && v->tgid == tgid &&
-		    (!fresh || !v->isa))
+		if (v && v->vcpu == address && v->vcpu_id == vcpu_id && v->tgid == pid_tgid >> 32 &&
+		    (!fresh || !v->isa)) {
+			v->tid = pid_tgid; /* another thread may have taken it over */
 			return slot;
+		}
 	}
 	return new_slot(address, vcpu_id);
 }

@@ -18,6 +18,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "raw.bpf.h"
+#include "read.bpf.h"
 #include "shared/event.h"
 
 #define KVM_ISA_VMX 1
@@ -121,7 +122,8 @@ static __always_inline struct kt_vcpu *kt_vcpu_current(u32 *slot)
 
 	*slot = thread_cache[tid % KT_CACHE_PLACES];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->node == (u64)task->preempt_notifiers.first && v->tgid == (u32)task->tgid)
+	if (v && v->node == (u64)task->preempt_notifiers.first && v->tgid == (u32)task->tgid &&
+	    v->tid == tid)
 		return v;
 	*slot = kt_slot_of_thread();
 	thread_cache[tid % KT_CACHE_PLACES] = *slot;
@@ -141,8 +143,7 @@ static __always_inline struct kt_vcpu *kt_vcpu_get_raw(u64 vcpu, u32 *slot, bool
 
 	*slot = vcpu_cache[place];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->vcpu == vcpu &&
-	    (!entering || BPF_CORE_READ((struct kvm_vcpu *)vcpu, stat.exits)))
+	if (v && v->vcpu == vcpu && (!entering || kt_vcpu_read(kt_vcpu_at(vcpu), stat.exits)))
 		return v;
 	*slot = kt_slot_of_vcpu(vcpu);
 	vcpu_cache[place % KT_CACHE_PLACES] = *slot;
@@ -153,15 +154,14 @@ static __always_inline struct kt_vcpu *kt_vcpu_get_raw(u64 vcpu, u32 *slot, bool
 
 static __always_inline struct kt_vcpu *kt_vcpu_current_raw(u32 *slot)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	u64 node = (u64)BPF_CORE_READ(task, preempt_notifiers.first);
+	u64 node = kt_u64_of(task_struct, bpf_get_current_task(), preempt_notifiers.first);
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 place = (u32)pid_tgid % KT_CACHE_PLACES;
 	struct kt_vcpu *v;
 
 	*slot = thread_cache[place];
 	v = bpf_map_lookup_elem(&vcpus, slot);
-	if (v && v->node == node && v->tgid == pid_tgid >> 32)
+	if (v && v->node == node && v->tgid == pid_tgid >> 32 && v->tid == (u32)pid_tgid)
 		return v;
 	*slot = kt_slot_of_thread();
 	thread_cache[place] = *slot;
@@ -188,13 +188,13 @@ static __always_inline bool kt_wanted(u32 tgid, u32 vcpu_id)
 
 /*
  * Room for a record in this CPU's ring, header filled in; NULL and counted as lost when it is full.
- * Hand it over with kt_submit().
+ * Hand it over with kt_submit(). v is the vCPU that the current thread runs, or NULL.
  */
 static __always_inline void *kt_reserve(u32 size, u32 kind, const struct kt_vcpu *v)
 {
-	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 cpu = bpf_get_smp_processor_id();
 	struct kt_head *head;
+	u64 pid_tgid;
 	void *ring;
 	u64 *lost;
 
@@ -209,10 +209,17 @@ static __always_inline void *kt_reserve(u32 size, u32 kind, const struct kt_vcpu
 	head->ts = bpf_ktime_get_ns();
 	head->kind = kind;
 	head->cpu = cpu;
-	head->tgid = pid_tgid >> 32;
-	head->tid = pid_tgid;
-	head->vcpu_id = v ? v->vcpu_id : KT_NO_VCPU;
 	head->pad = 0;
+	if (v) {
+		head->tgid = v->tgid;
+		head->tid = v->tid;
+		head->vcpu_id = v->vcpu_id;
+	} else {
+		pid_tgid = bpf_get_current_pid_tgid();
+		head->tgid = pid_tgid >> 32;
+		head->tid = pid_tgid;
+		head->vcpu_id = KT_NO_VCPU;
+	}
 	return head;
 }
 

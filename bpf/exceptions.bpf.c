@@ -6,51 +6,57 @@
 #include "vendor.bpf.h"
 #include "raw.bpf.h"
 
-struct last_exit {
-	struct kt_exit_info exit;
-	struct kt_exit_detail detail;
-	u32 valid; /* .exit was filled in */
-	u32 used;  /* an exception was already put down to it */
-	/* Without a program on kvm_exit: the vCPU's count of exits when .detail was noted, or used. */
-	u64 noted_at, used_at;
-};
-
-/* By slot. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct last_exit);
-} last_exits SEC(".maps");
-
+#define X86_REG_RAX 0
+#define X86_REG_RCX 1
+#define X86_REG_RDX 2
 #define X86_REG_RIP 16 /* VCPU_REGS_RIP, the same in all kernels that have it in regs[] */
+#define VECTOR_GP   13
 #define VECTOR_PF   14
 
-/* What is left of earlier exits goes, when no program on kvm_exit does that. */
-static __always_inline void renew(struct last_exit *last, u64 exits)
+#define SVM_EXIT_MSR 0x7c
+
+/*
+ * Which of the vCPU's exits this is; 0: it had none. Without a program on kvm_exit it is KVM's own
+ * count. That is 0 in a new vCPU which got the memory, and the slot, of one that has gone.
+ */
+static __always_inline u64 exit_number(const struct kt_last_exit *last, struct kt_vcpu_at vcpu)
 {
-	if (last->noted_at == exits)
-		return;
-	last->noted_at = exits;
-	last->detail.flags = 0;
-	last->detail.async_pf = 0;
+	u64 exits = kt_vcpu_read(vcpu, stat.exits);
+
+	return cfg.exit_in_vmcb || !exits ? exits : last->number;
 }
 
-/* The memory of what happened to the current thread's vCPU since its last exit. */
-static __always_inline struct last_exit *current_exit(bool raw)
+static __always_inline void forget(struct kt_last_exit *last)
 {
-	struct last_exit *last;
-	struct kvm_vcpu *vcpu;
+	last->noted = 0;
+	last->detail.flags = 0;
+	last->async_pf = 0;
+}
+
+static __always_inline struct kt_vcpu *wanted_vcpu(bool raw)
+{
 	struct kt_vcpu *v;
 	u32 slot;
 
 	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
-	if (!v || v->muted)
+	return v && !v->muted ? v : NULL;
+}
+
+/* Where to note what happens to the current thread's vCPU on the way from its last exit. */
+static __always_inline struct kt_last_exit *current_exit(bool raw)
+{
+	struct kt_vcpu *v = wanted_vcpu(raw);
+	struct kt_last_exit *last;
+	u64 number;
+
+	if (!v)
 		return NULL;
-	last = bpf_map_lookup_elem(&last_exits, &slot);
-	vcpu = (struct kvm_vcpu *)v->vcpu;
-	if (last && cfg.exit_in_vmcb)
-		renew(last, BPF_CORE_READ(vcpu, stat.exits));
+	last = &v->last;
+	number = exit_number(last, kt_vcpu_at(v->vcpu));
+	if (last->noted_at != number)
+		forget(last);
+	last->noted_at = number;
+	last->noted = 1;
 	return last;
 }
 
@@ -59,24 +65,21 @@ static __always_inline struct last_exit *current_exit(bool raw)
  * BTF tracepoints, and, named …_r, for kernels without the types of the kvm module (5.10).
  */
 
-static __always_inline int note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
+static __always_inline void note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
 {
-	struct last_exit *last = current_exit(raw);
+	struct kt_vcpu *v = wanted_vcpu(raw);
+	struct kt_last_exit *last;
 
-	if (!last)
-		return 1;
-	last->exit.rip = ctx->guest_rip;
+	if (!v)
+		return;
+	last = &v->last;
+	last->number++;
+	last->rip = ctx->guest_rip;
 	last->exit.info1 = ctx->info1;
 	last->exit.info2 = ctx->info2;
 	last->exit.code = ctx->exit_reason;
 	last->exit.isa = ctx->isa;
 	last->exit.intr_info = ctx->intr_info;
-	last->exit.error_code = ctx->error_code;
-	last->detail.flags = 0;
-	last->detail.async_pf = 0;
-	last->used = 0;
-	last->valid = 1;
-	return 1;
 }
 
 /*
@@ -97,22 +100,25 @@ int kt_exit_note_r(struct kt_raw_kvm_exit *ctx)
 	return 1;
 }
 
+#define MSR_FLAGS (KT_DETAIL_MSR | KT_DETAIL_MSR_WRITE)
+#define CR_FLAGS  (KT_DETAIL_CR | KT_DETAIL_CR_WRITE)
+
+static __always_inline void note_access(struct kt_exit_detail *d, u8 flags, u32 number, u64 value)
+{
+	d->number = number;
+	d->value = value;
+	d->flags = (d->flags & ~(MSR_FLAGS | CR_FLAGS)) | flags;
+}
+
 static __always_inline int note_msr(bool write, u32 index, u64 value, bool exception, bool raw)
 {
-	struct last_exit *last;
+	struct kt_last_exit *last;
 
 	if (!exception)
 		return 0;
 	last = current_exit(raw);
-	if (!last)
-		return 0;
-	last->detail.msr = index;
-	last->detail.msr_value = value;
-	last->detail.flags |= KT_DETAIL_MSR;
-	if (write)
-		last->detail.flags |= KT_DETAIL_MSR_WRITE;
-	else
-		last->detail.flags &= ~KT_DETAIL_MSR_WRITE;
+	if (last)
+		note_access(&last->detail, write ? MSR_FLAGS : KT_DETAIL_MSR, index, value);
 	return 0;
 }
 
@@ -130,17 +136,10 @@ int kt_msr_r(struct kt_raw_args *ctx)
 
 static __always_inline int note_cr(bool write, u32 number, u64 value, bool raw)
 {
-	struct last_exit *last = current_exit(raw);
+	struct kt_last_exit *last = current_exit(raw);
 
-	if (!last)
-		return 0;
-	last->detail.cr = number;
-	last->detail.cr_value = value;
-	last->detail.flags |= KT_DETAIL_CR;
-	if (write)
-		last->detail.flags |= KT_DETAIL_CR_WRITE;
-	else
-		last->detail.flags &= ~KT_DETAIL_CR_WRITE;
+	if (last)
+		note_access(&last->detail, write ? CR_FLAGS : KT_DETAIL_CR, number, value);
 	return 0;
 }
 
@@ -158,13 +157,13 @@ int kt_cr_r(struct kt_raw_args *ctx)
 
 static __always_inline void note_emulation(struct kt_raw_kvm_emulate_insn *ctx, bool raw)
 {
-	struct last_exit *last = current_exit(raw);
+	struct kt_last_exit *last = current_exit(raw);
 	u8 len = ctx->len;
 
 	if (!last)
 		return;
 	last->detail.insn_len = len > KT_INSN_LEN ? KT_INSN_LEN : len;
-	last->detail.insn_rip = ctx->csbase + ctx->rip;
+	last->insn_rip = ctx->csbase + ctx->rip;
 	bpf_probe_read_kernel(last->detail.insn, sizeof(last->detail.insn), ctx->insn);
 	last->detail.flags |= KT_DETAIL_INSN;
 	if (ctx->failed)
@@ -190,12 +189,12 @@ int kt_emulate_r(struct kt_raw_kvm_emulate_insn *ctx)
 /* "Page not present" reaches the guest as a #PF whose CR2 is this token, not an address. */
 static __always_inline int note_async_pf(u64 token, bool raw)
 {
-	struct last_exit *last = current_exit(raw);
+	struct kt_last_exit *last = current_exit(raw);
 
 	if (!last)
 		return 0;
-	last->detail.async_pf_token = token;
-	last->detail.async_pf = 1;
+	last->async_pf_token = token;
+	last->async_pf = 1;
 	return 0;
 }
 
@@ -215,12 +214,16 @@ int kt_async_pf_r(struct kt_raw_args *ctx)
  * The address of a #PF. Some kernels move it into CR2 when the exception is queued, others (6.12.115,
  * 7.2) in the vendor's inject function, after the tracepoint: until then it is the payload.
  */
-static __always_inline u64 fault_address(struct kvm_vcpu *vcpu)
+static __always_inline u64 fault_address(struct kt_vcpu_at vcpu)
 {
-	if (BPF_CORE_READ(vcpu, arch.exception.has_payload))
-		return BPF_CORE_READ(vcpu, arch.exception.payload);
-	return BPF_CORE_READ(vcpu, arch.cr2);
+	return kt_vcpu_read(vcpu, arch.exception.has_payload)
+		       ? kt_vcpu_read(vcpu, arch.exception.payload)
+		       : kt_vcpu_read(vcpu, arch.cr2);
 }
+
+#define read_v72(vcpu, member)                                                                     \
+	(kt_can_cast() ? kt_cast_as(kvm_vcpu___v72, kvm_vcpu, (vcpu).address)->member              \
+		       : kt_probe_u64((vcpu).address + kt_offset(kvm_vcpu___v72, member)))
 
 /* 7.2: RIP has left regs[], and the masks of registers are bitmaps. */
 struct kvm_vcpu_arch___v72 {
@@ -232,118 +235,148 @@ struct kvm_vcpu___v72 {
 	struct kvm_vcpu_arch___v72 arch;
 } __attribute__((preserve_access_index));
 
-/* RIP as KVM knows it now, if it does: VMX reads it from the VMCS only on demand. */
-static __always_inline bool read_rip(struct kvm_vcpu *vcpu, u64 *rip)
+static __always_inline u64 read_rip(struct kt_vcpu_at vcpu)
 {
-	struct kvm_vcpu___v72 *v72 = (void *)vcpu;
+	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
+		return read_v72(vcpu, arch.rip);
+	return kt_vcpu_read(vcpu, arch.regs[X86_REG_RIP]);
+}
+
+/* VMX reads it from the VMCS only on demand. */
+static __always_inline bool rip_is_known(struct kt_vcpu_at vcpu)
+{
 	u64 available;
 
-	if (bpf_core_field_exists(v72->arch.rip)) {
-		available = BPF_CORE_READ(v72, arch.regs_avail[0]);
-		*rip = BPF_CORE_READ(v72, arch.rip);
-	} else {
-		available = BPF_CORE_READ(vcpu, arch.regs_avail);
-		*rip = BPF_CORE_READ(vcpu, arch.regs[X86_REG_RIP]);
-	}
+	if (cfg.exit_in_vmcb)
+		return true;
+	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
+		available = read_v72(vcpu, arch.regs_avail[0]);
+	else
+		available = kt_vcpu_read(vcpu, arch.regs_avail);
 	return available >> X86_REG_RIP & 1;
 }
 
-static __always_inline void add_registers(struct kt_exception *e, struct kvm_vcpu *vcpu,
-					  const struct last_exit *last)
+/* Returns flags. */
+static __always_inline u8 add_registers(struct kt_exception *e, struct kt_vcpu_at vcpu, u32 vector,
+					const struct kt_last_exit *last, u64 number)
 {
-	u64 rip = 0;
+	u8 flags = 0;
 
-	if (bpf_core_field_exists(vcpu->arch.guest_state_protected) &&
-	    BPF_CORE_READ(vcpu, arch.guest_state_protected)) {
-		e->flags |= KT_EXC_PROTECTED;
-		return;
+	if (rip_is_known(vcpu)) {
+		e->rip = read_rip(vcpu);
+		flags = KT_EXC_RIP;
+	} else if (number) {
+		e->rip = last->rip;
+		flags = KT_EXC_RIP;
 	}
-	if (read_rip(vcpu, &rip)) {
-		e->rip = rip;
-		e->flags |= KT_EXC_RIP;
-	} else if (last->valid) {
-		e->rip = last->exit.rip;
-		e->flags |= KT_EXC_RIP;
-	}
-	if (e->vector != VECTOR_PF)
-		return;
+	if (vector != VECTOR_PF)
+		return flags;
 	e->address = fault_address(vcpu);
-	e->flags |= KT_EXC_ADDRESS;
-	if (last->detail.async_pf && last->detail.async_pf_token == e->address)
-		e->flags |= KT_EXC_ASYNC_PF;
-}
-
-/* What is joined is used up: the next exception without an exit between must not inherit it. */
-static __always_inline void use_up(struct last_exit *last, bool reinjected, u64 exits)
-{
-	last->detail.flags = 0;
-	last->detail.async_pf = 0;
-	if (reinjected)
-		return;
-	last->used = 1;
-	last->used_at = exits;
-}
-
-static __always_inline void add_cause(struct kt_exception *e, struct last_exit *last)
-{
-	__builtin_memcpy(&e->exit, &last->exit, sizeof(e->exit));
-	__builtin_memcpy(&e->detail, &last->detail, sizeof(e->detail));
-	if (last->valid && !last->used)
-		e->flags |= KT_EXC_EXIT;
+	return flags | KT_EXC_ADDRESS;
 }
 
 /*
  * SVM leaves the exit in the VMCB until the guest is entered again. So it is read there, when an
  * exception is injected, and exits without one cost nothing.
  */
-static __always_inline void add_exit_of_vmcb(struct kt_exception *e, u64 vcpu,
-					     struct last_exit *last, u64 exits)
+static __always_inline u8 add_exit(struct kt_exception *e, u64 vcpu,
+				   const struct kt_last_exit *last, bool raw)
 {
-	struct kt_exit_info *x = &e->exit;
-
-	__builtin_memcpy(&e->detail, &last->detail, sizeof(e->detail));
-	if (!exits || last->used_at == exits || !kt_read_vmcb_exit(vcpu, x))
-		return;
-	x->rip = e->rip;
-	x->isa = KVM_ISA_SVM;
-	e->flags |= KT_EXC_EXIT;
+	if (raw || !cfg.exit_in_vmcb)
+		e->exit = last->exit;
+	else if (!kt_read_vmcb_exit(vcpu, &e->exit))
+		return 0;
+	return KT_EXC_EXIT;
 }
 
-static __always_inline void join(struct kt_exception *e, const struct kt_vcpu *v, u32 slot,
-				 bool raw)
+/* An MSR access that was refused: KVM changes no register of the guest then. */
+static __always_inline void add_msr(struct kt_exit_detail *d, struct kt_vcpu_at vcpu, bool write)
 {
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
-	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
-	u64 exits;
-
-	if (!last)
+	d->number = kt_vcpu_read(vcpu, arch.regs[X86_REG_RCX]);
+	d->flags |= KT_DETAIL_MSR;
+	if (!write)
 		return;
+	d->value = kt_vcpu_read(vcpu, arch.regs[X86_REG_RDX]) << 32 |
+		   (u32)kt_vcpu_read(vcpu, arch.regs[X86_REG_RAX]);
+	d->flags |= KT_DETAIL_MSR_WRITE;
+}
+
+/* RDMSR is 0f 32, WRMSR 0f 30, whatever prefixes come before. */
+static __always_inline bool is_msr_insn(const struct kt_exit_detail *d, bool *write)
+{
+	u32 first = d->insn_len - 2u, second;
+
+	if (!(d->flags & KT_DETAIL_INSN) || first > KT_INSN_LEN - 2)
+		return false;
+	barrier_var(first); /* or clang checks one copy and uses another */
+	second = first + 1;
+	first &= 0xf;
+	second &= 0xf;
+	*write = d->insn[second] == 0x30;
+	return d->insn[first] == 0x0f && (*write || d->insn[second] == 0x32);
+}
+
+/* Adds what was noted since the exit; returns flags. */
+static __always_inline u8 add_noted(struct kt_exception *e, u8 flags,
+				    const struct kt_last_exit *last)
+{
+	e->detail = last->detail;
+	/* An instruction emulated for another reason, before, is not the cause. */
+	if (flags & KT_EXC_RIP && last->insn_rip != e->rip)
+		e->detail.flags &= ~(KT_DETAIL_INSN | KT_DETAIL_INSN_FAILED);
+	if (flags & KT_EXC_ADDRESS && last->async_pf && last->async_pf_token == e->address)
+		return KT_EXC_ASYNC_PF;
+	return 0;
+}
+
+static __always_inline void add_msr_of_vmcb(struct kt_exception *e, struct kt_vcpu_at vcpu)
+{
+	bool write;
+
+	if (e->exit.code == SVM_EXIT_MSR)
+		add_msr(&e->detail, vcpu, e->exit.info1 & 1);
+	else if (is_msr_insn(&e->detail, &write))
+		add_msr(&e->detail, vcpu, write);
+}
+
+/* What was joined is used up: the next exception without an exit between is not its doing. */
+static __always_inline void use_up(struct kt_last_exit *last, bool reinjected, u64 number)
+{
+	if (last->noted)
+		forget(last);
+	if (!reinjected)
+		last->used_at = number;
+}
+
+/* Returns flags. */
+static __always_inline u8 join(struct kt_exception *e, struct kt_vcpu *v, u32 vector,
+			       bool reinjected, bool raw)
+{
+	struct kt_vcpu_at vcpu = kt_vcpu_at(v->vcpu);
+	struct kt_last_exit *last = &v->last;
+	u64 number = exit_number(last, vcpu);
+	u8 flags;
+
 	/* The slot may be that of a vCPU which was here before. */
-	e->head.vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
-	exits = BPF_CORE_READ(vcpu, stat.exits);
-	if (!exits)
-		last->valid = 0;
-	if (cfg.exit_in_vmcb)
-		renew(last, exits);
-	add_registers(e, vcpu, last);
-	if (!raw && cfg.exit_in_vmcb)
-		add_exit_of_vmcb(e, v->vcpu, last, exits);
+	e->head.vcpu_id = kt_vcpu_read(vcpu, vcpu_id);
+	if (v->protected)
+		flags = KT_EXC_PROTECTED;
 	else
-		add_cause(e, last);
-	use_up(last, e->flags & KT_EXC_REINJECTED, exits);
+		flags = add_registers(e, vcpu, vector, last, number);
+	if (number && number != last->used_at)
+		flags |= add_exit(e, vcpu.address, last, raw);
+	if (last->noted && last->noted_at == number)
+		flags |= add_noted(e, flags, last);
+	if (!raw && cfg.exit_in_vmcb && vector == VECTOR_GP && flags & KT_EXC_EXIT)
+		add_msr_of_vmcb(e, vcpu);
+	use_up(last, reinjected, number);
+	return flags;
 }
 
 /* The record found no room: the next exception must not get this one's cause. */
-static __always_inline void lose(const struct kt_vcpu *v, u32 slot, bool reinjected)
+static __always_inline void lose(struct kt_vcpu *v, bool reinjected)
 {
-	struct last_exit *last = bpf_map_lookup_elem(&last_exits, &slot);
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
-	u64 exits = 0;
-
-	if (cfg.exit_in_vmcb)
-		exits = BPF_CORE_READ(vcpu, stat.exits);
-	if (last)
-		use_up(last, reinjected, exits);
+	use_up(&v->last, reinjected, exit_number(&v->last, kt_vcpu_at(v->vcpu)));
 }
 
 static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bool reinjected,
@@ -351,6 +384,7 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 {
 	struct kt_exception *e;
 	struct kt_vcpu *v;
+	u8 flags = 0;
 	u32 slot;
 
 	if (vector < 32 && !(cfg.vectors >> vector & 1))
@@ -367,19 +401,20 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 	e = kt_reserve(sizeof(*e), KT_KIND_EXCEPTION, v);
 	if (!e) {
 		if (v)
-			lose(v, slot, reinjected);
+			lose(v, reinjected);
 		return 0;
 	}
-	e->rip = 0;
-	e->address = 0;
-	e->error_code = has_error ? error_code : 0;
-	e->vector = vector;
-	e->flags = (has_error ? KT_EXC_ERROR_CODE : 0) | (reinjected ? KT_EXC_REINJECTED : 0);
-	e->pad = 0;
-	e->exit = (struct kt_exit_info) {};
-	e->detail = (struct kt_exit_detail) {};
+	__builtin_memset(&e->rip, 0, sizeof(*e) - offsetof(struct kt_exception, rip));
+	if (has_error) {
+		e->error_code = error_code;
+		flags |= KT_EXC_ERROR_CODE;
+	}
+	if (reinjected)
+		flags |= KT_EXC_REINJECTED;
 	if (v)
-		join(e, v, slot, raw);
+		flags |= join(e, v, vector, reinjected, raw);
+	e->vector = vector;
+	e->flags = flags;
 	kt_submit(e);
 	return 0;
 }

@@ -5,7 +5,6 @@
  * An exit begins at kvm_exit and ends at the next kvm_entry of that vCPU, whatever CPU that is on.
  * Both run in the vCPU's thread, so each histogram has one writer and needs no atomic operation.
  */
-#define KT_FAST_READ
 #include "vendor.bpf.h"
 
 struct {
@@ -230,8 +229,10 @@ int BPF_PROG(kt_exit_begin, struct kvm_vcpu *vcpu, u32 isa)
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v)
 		return lose_exit(vcpu->vcpu_id);
-	if (!v->muted)
-		begin_exit(v, slot, isa, kt_read_exit_code(vcpu, v, isa));
+	if (v->muted)
+		return 0;
+	kt_set_isa(v, isa);
+	begin_exit(v, slot, isa, kt_read_exit_code(vcpu, v));
 	return 0;
 }
 
@@ -308,10 +309,7 @@ static __always_inline int end_exit(struct kt_vcpu *v, u32 slot)
 	cell->total_ns += ns;
 	add_square(cell, ns);
 	add_extremes(cell, ns);
-	if (ns < KT_BUCKET_TABLE_NS)
-		bucket = cfg.buckets[ns / 8];
-	else
-		bucket = kt_hist_bucket(ns, KT_EXIT_SUB_BITS);
+	bucket = kt_exit_bucket(cfg.buckets, ns);
 	barrier_var(bucket); /* or clang checks one copy and uses another */
 	if (bucket < KT_EXIT_BUCKETS)
 		cell->buckets[bucket]++;

@@ -6,13 +6,22 @@
 #include "vendor.bpf.h"
 #include "raw.bpf.h"
 
-/* By slot: the fault that is being handled. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, KT_NEAR_REGIONS);
 	__type(key, u32);
-	__type(value, struct kt_pending_fault);
-} pending_faults SEC(".maps");
+	__type(value, struct kt_near_region);
+} near_regions SEC(".maps");
+
+/* Places that are taken: what makes taking one atomic. 5.10 has no other way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KT_NEAR_REGIONS);
+	__type(key, u32);
+	__type(value, u32);
+} region_claims SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -20,109 +29,162 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, struct kt_region_key);
 	__type(value, struct kt_region);
-} regions SEC(".maps");
+} far_regions SEC(".maps");
 
 /* A new region starts from these zeros: it is too large for the BPF stack. */
 static const struct kt_region no_faults = {};
 
-#define PFERR_PRESENT  (1ull << 0)
-#define PFERR_WRITE    (1ull << 1)
-#define PFERR_RESERVED (1ull << 3)
-#define PFERR_FETCH    (1ull << 4)
-#define EPT_WRITE      (1ull << 1)
-#define EPT_FETCH      (1ull << 2)
-#define EPT_PERMITTED  (7ull << 3) /* the entry allowed something, so it was present */
+#define EPT_ACCESS    7ull
+#define EPT_PERMITTED (7ull << 3) /* the entry allowed something, so it was present */
 
 #define VMX_EPT_VIOLATION 48
 #define SVM_NPF		  0x400
+#define SVM_PF		  0x4e
+#define NPF_KIND	  (3ull << 32) /* every nested page fault says whether it hit a table */
 
-/* Under EPT and NPT the address is a GPA; with shadow paging the exit is the guest's own #PF: a GVA. */
-static __always_inline bool is_gpa(const struct kt_vcpu *v)
+/* The exit that a fault is handled in. On SVM the error code tells, and saves reading the VMCB. */
+static __always_inline u32 exit_code_of(const struct kt_vcpu *v, u64 error_code)
 {
-	return v->isa == KVM_ISA_VMX ? (v->exit_code & 0xffff) == VMX_EPT_VIOLATION
-				     : v->exit_code == SVM_NPF;
+	if (v->isa == KVM_ISA_SVM)
+		return error_code & NPF_KIND ? SVM_NPF : SVM_PF;
+	return kt_read_exit_code_slow(v->vcpu, v->isa);
 }
 
-static __always_inline void emit(struct kt_pending_fault *f, const struct kt_vcpu *v, u64 duration)
+/* Under EPT and NPT the address is a GPA; with shadow paging the exit is the guest's own #PF: a GVA. */
+static __always_inline u32 space_of(const struct kt_vcpu *v, u32 exit_code)
+{
+	if (v->isa == KVM_ISA_SVM)
+		return exit_code == SVM_NPF ? KT_SPACE_NPT : KT_SPACE_GVA;
+	return (exit_code & 0xffff) == VMX_EPT_VIOLATION ? KT_SPACE_EPT : KT_SPACE_GVA;
+}
+
+static __always_inline u32 class_of(const struct kt_pending_fault *f)
+{
+	u32 class = f->error_code;
+
+	if (f->space == KT_SPACE_EPT)
+		class = (class & EPT_ACCESS) | (class & EPT_PERMITTED ? KT_CLASS_PERMITTED : 0);
+	return class % KT_FAULT_CLASSES;
+}
+
+static __always_inline void emit(const struct kt_vcpu *v, u64 duration)
 {
 	struct kt_fault *e = kt_reserve(sizeof(*e), KT_KIND_FAULT, v);
+	const struct kt_pending_fault *f = &v->fault;
 
-	f->pending = 0;
 	if (!e)
 		return;
 	e->address = f->address;
 	e->error_code = f->error_code;
 	e->rip = f->rip;
 	e->duration = duration;
-	e->exit_code = v->exit_code;
+	e->exit_code = f->exit_code;
 	e->isa = v->isa;
 	e->flags = v->isa ? KT_FAULT_EXIT : 0;
 	e->pad = 0;
 	kt_submit(e);
 }
 
-static __always_inline void add_access(struct kt_region *r, u32 isa, bool gpa, u64 error_code)
+static __always_inline struct kt_region_key key_of(const struct kt_vcpu *v)
 {
-	bool ept = isa == KVM_ISA_VMX && gpa;
-	u64 fetch = ept ? EPT_FETCH : PFERR_FETCH;
-	u64 write = ept ? EPT_WRITE : PFERR_WRITE;
-	u64 present = ept ? EPT_PERMITTED : PFERR_PRESENT;
+	return (struct kt_region_key) { .region = v->fault.address >> KT_REGION_SHIFT,
+					.tgid = v->tgid,
+					.space = v->fault.space };
+}
 
-	if (error_code & fetch)
-		__sync_fetch_and_add(&r->access[2], 1);
-	else if (error_code & write)
-		__sync_fetch_and_add(&r->access[1], 1);
-	else
-		__sync_fetch_and_add(&r->access[0], 1);
-	if (!ept && error_code & PFERR_RESERVED)
-		__sync_fetch_and_add(&r->mmio, 1);
-	else if (error_code & present)
-		__sync_fetch_and_add(&r->present, 1);
+static __always_inline bool is_region(const struct kt_near_region *near,
+				      const struct kt_region_key *key)
+{
+	return near->key.tgid == key->tgid && near->key.region == key->region &&
+	       near->key.space == key->space;
+}
+
+/* Takes the place of the pending fault's region, unless it is somebody's. */
+static __noinline int claim_place(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+	struct kt_near_region *near;
+	struct kt_region_key key;
+	u32 place;
+
+	if (!v)
+		return 0;
+	key = key_of(v);
+	place = kt_region_place(&key);
+	near = bpf_map_lookup_elem(&near_regions, &place);
+	if (!near || bpf_map_update_elem(&region_claims, &place, &place, BPF_NOEXIST))
+		return 0;
+	near->key.region = key.region;
+	near->key.space = key.space;
+	barrier(); /* its process last: another vCPU may be reading */
+	near->key.tgid = key.tgid;
+	return 0;
+}
+
+static __always_inline struct kt_region *near_region(const struct kt_vcpu *v, u32 slot)
+{
+	struct kt_region_key key = key_of(v);
+	u32 place = kt_region_place(&key);
+	struct kt_near_region *near = bpf_map_lookup_elem(&near_regions, &place);
+
+	if (near && !near->key.tgid)
+		claim_place(slot);
+	return near && is_region(near, &key) ? &near->sums : NULL;
+}
+
+static __always_inline struct kt_region *far_region(const struct kt_vcpu *v)
+{
+	struct kt_region_key key = key_of(v);
+	struct kt_region *r = bpf_map_lookup_elem(&far_regions, &key);
+
+	if (r)
+		return r;
+	bpf_map_update_elem(&far_regions, &key, &no_faults, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&far_regions, &key);
 }
 
 /* Several vCPUs of a VM may fault in one region at a time, hence atomic. */
-static __always_inline void aggregate(struct kt_pending_fault *f, const struct kt_vcpu *v, u64 ns)
+static __always_inline void aggregate(struct kt_vcpu *v, u32 slot, u64 ns)
 {
-	struct kt_region_key key = {
-		.region = f->address >> KT_REGION_SHIFT,
-		.tgid = v->tgid,
-		.gva = !is_gpa(v),
-	};
-	struct kt_region *r = bpf_map_lookup_elem(&regions, &key);
+	struct kt_region *r = near_region(v, slot);
 	u32 bucket;
 
-	f->pending = 0;
+	if (!r)
+		r = far_region(v);
 	if (!r) {
-		bpf_map_update_elem(&regions, &key, &no_faults, BPF_NOEXIST);
-		r = bpf_map_lookup_elem(&regions, &key);
-		if (!r) {
-			kt_count(faults_without_region);
-			return;
-		}
+		kt_count(faults_without_region);
+		return;
 	}
-	__sync_fetch_and_add(&r->count, 1);
-	add_access(r, v->isa, !key.gva, f->error_code);
+	__sync_fetch_and_add(&r->classes[class_of(&v->fault)], 1);
 	if (!ns)
 		return;
-	__sync_fetch_and_add(&r->timed, 1);
 	__sync_fetch_and_add(&r->total_ns, ns);
-	bucket = kt_hist_bucket(ns, KT_REGION_SUB_BITS);
+	bucket = kt_region_bucket(cfg.buckets, ns);
 	barrier_var(bucket); /* or clang checks one copy and uses another */
 	if (bucket < KT_REGION_BUCKETS)
 		__sync_fetch_and_add(&r->buckets[bucket], 1);
 }
 
 /* Ends the pending fault, if there is one. ns 0: the entry was not seen. */
-static __always_inline void finish(u32 slot, const struct kt_vcpu *v, u64 ns)
+static __always_inline void finish(struct kt_vcpu *v, u32 slot, u64 ns)
 {
-	struct kt_pending_fault *f = bpf_map_lookup_elem(&pending_faults, &slot);
-
-	if (!f || !f->pending)
+	if (!v->fault.pending)
 		return;
+	v->fault.pending = 0;
 	if (cfg.regions)
-		aggregate(f, v, ns);
+		aggregate(v, slot, ns);
 	else
-		emit(f, v, ns);
+		emit(v, ns);
+}
+
+/* An exit without an entry before: an earlier fault will not see its end. */
+static __noinline int finish_untimed(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+
+	if (v)
+		finish(v, slot, 0);
+	return 0;
 }
 
 SEC("?tp_btf/kvm_exit")
@@ -136,27 +198,26 @@ int BPF_PROG(kt_fault_exit, struct kvm_vcpu *vcpu, u32 isa)
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v || v->muted)
 		return 0;
-	finish(slot, v, 0);
-	v->exit_code = kt_read_exit_code(vcpu, v, isa);
+	if (v->fault.pending)
+		finish_untimed(slot);
+	v->isa = isa;
 	v->exit_ts = bpf_ktime_get_ns();
 	return 0;
 }
 
-/*
- * Where a fault that begins waits for the end of its exit. An earlier one that is still there will not
- * see it. NULL: no slot was free, or the vCPU is filtered out.
- */
-static __always_inline struct kt_pending_fault *new_fault(struct kt_vcpu *v, u32 slot, u32 vcpu_id)
+/* False: no slot was free, or the vCPU is filtered out. */
+static __always_inline bool can_begin(struct kt_vcpu *v, u32 slot, u32 vcpu_id)
 {
 	if (!v) {
 		if (kt_wanted(bpf_get_current_pid_tgid() >> 32, vcpu_id))
 			kt_count(faults_without_vcpu_slot);
-		return NULL;
+		return false;
 	}
 	if (v->muted)
-		return NULL;
-	finish(slot, v, 0);
-	return bpf_map_lookup_elem(&pending_faults, &slot);
+		return false;
+	if (v->fault.pending)
+		finish_untimed(slot);
+	return true;
 }
 
 /* The guest goes on. */
@@ -168,7 +229,8 @@ static __always_inline int end_fault(struct kt_vcpu *v, u32 slot)
 		return 0;
 	begin = v->exit_ts;
 	v->exit_ts = KT_EXIT_NONE;
-	finish(slot, v, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
+	if (v->fault.pending)
+		finish(v, slot, KT_EXIT_IS_TIME(begin) ? bpf_ktime_get_ns() - begin : 0);
 	return 0;
 }
 
@@ -179,13 +241,15 @@ static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool 
 	u32 slot;
 
 	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
-	f = new_fault(v, slot, ctx->vcpu_id);
-	if (!f)
+	if (!can_begin(v, slot, ctx->vcpu_id))
 		return;
+	f = &v->fault;
 	f->ts = bpf_ktime_get_ns();
 	f->address = ctx->fault_address;
 	f->error_code = ctx->error_code;
 	f->rip = ctx->guest_rip;
+	f->exit_code = raw ? v->exit_code : exit_code_of(v, f->error_code);
+	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 }
 
@@ -208,11 +272,13 @@ int BPF_PROG(kt_fault_region, struct kvm_vcpu *vcpu, u64 address, u64 error_code
 	if (!vcpu)
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, false);
-	f = new_fault(v, slot, vcpu->vcpu_id);
-	if (!f)
+	if (!can_begin(v, slot, vcpu->vcpu_id))
 		return 0;
+	f = &v->fault;
 	f->address = address;
 	f->error_code = error_code;
+	f->exit_code = exit_code_of(v, error_code);
+	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 	return 0;
 }
@@ -240,7 +306,8 @@ int kt_fault_exit_r(struct kt_raw_kvm_exit *ctx)
 	v = kt_vcpu_current_raw(&slot);
 	if (!v || v->muted)
 		return 1;
-	finish(slot, v, 0);
+	if (v->fault.pending)
+		finish_untimed(slot);
 	v->isa = ctx->isa;
 	v->exit_code = kt_plain_reason(ctx->isa, ctx->exit_reason);
 	v->exit_rip = ctx->guest_rip;
@@ -265,15 +332,17 @@ int kt_fault_old(struct kt_raw_kvm_page_fault_old *ctx)
 	u32 slot;
 
 	v = kt_vcpu_current_raw(&slot);
-	f = new_fault(v, slot, KT_NO_VCPU);
-	if (!f)
+	if (!can_begin(v, slot, KT_NO_VCPU))
 		return 1;
+	f = &v->fault;
 	f->ts = bpf_ktime_get_ns();
 	f->address = ctx->fault_address;
 	f->error_code = ctx->error_code;
 	if ((u32)v->exit_info1 == ctx->error_code)
 		f->error_code = v->exit_info1;
 	f->rip = v->exit_rip;
+	f->exit_code = v->exit_code;
+	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 	return 1;
 }

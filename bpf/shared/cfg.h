@@ -3,6 +3,7 @@
 #ifndef KT_SHARED_CFG_H
 #define KT_SHARED_CFG_H
 
+#include "hist.h"
 #include "types.h"
 
 #define KT_NO_PID  0u
@@ -11,10 +12,6 @@
 /* Two vCPUs in one place of a cache take the slow path all the time: room makes that rare. */
 #define KT_CACHE_BITS	14
 #define KT_CACHE_PLACES (1u << KT_CACHE_BITS)
-
-/* Durations below this find their bucket in a table, by 8 ns steps: no bucket is narrower. */
-#define KT_BUCKET_TABLE_NS 16384u
-#define KT_BUCKET_TABLE	   (KT_BUCKET_TABLE_NS / 8)
 
 /* Exit reasons have a dense index each, so that a table can be indexed without a search:
  * the codes below 0x100 (all of VMX's basic reasons, nearly all of SVM's) as they are, SVM's 0x400
@@ -29,6 +26,14 @@
 #define KT_REASONS	   (KT_REASON_DENSE + KT_REASON_ODD)
 #define KT_REASON_WORDS	   ((KT_REASON_DENSE + 63) / 64)
 
+/*
+ * Numbers in vmlinux's BTF of the types that bpf/read.bpf.h takes memory for, all of them or zeros. In a
+ * section of their own, .rodata.types: they depend on the kernel, not on what the user wants.
+ */
+struct kt_type_numbers {
+	u32 kvm_vcpu, timespec64, itimerspec64, upid;
+};
+
 struct kt_cfg {
 	u32 tgid;	   /* only this process, KT_NO_PID: all */
 	u32 vcpu_id;	   /* only this vCPU, KT_NO_VCPU: all */
@@ -41,7 +46,7 @@ struct kt_cfg {
 	u64 reasons[2][KT_REASON_WORDS];
 	u32 odd_reasons[2][8];
 	u32 odd_reason_count[2];
-	u8 buckets[KT_BUCKET_TABLE]; /* by ns / 8; exits' histograms */
+	u8 buckets[KT_BUCKET_TABLE]; /* see hist.h */
 };
 
 /* Global counters, in .bss. Only rare events touch them, so that they may be shared and atomic. */

@@ -9,6 +9,60 @@
 #define KT_COMM_LEN 16
 #define KT_INSN_LEN 15
 
+/* ---- an exit, and what happens until the guest is entered again ---- */
+
+/* The exit that is being handled, as kvm_exit's record gives it (same fields on every ISA). */
+struct kt_exit_info {
+	u64 info1, info2;
+	u32 code;
+	u32 isa;
+	u32 intr_info;
+	u32 pad;
+};
+
+/* What else was seen between that exit and now. */
+struct kt_exit_detail {
+	u64 value;  /* written to the MSR or CR */
+	u32 number; /* of the MSR or CR */
+	u8 flags;   /* KT_DETAIL_* */
+	u8 insn_len;
+	u8 insn[KT_INSN_LEN];
+	u8 pad[3];
+};
+
+#define KT_DETAIL_MSR	      0x01 /* an access to an MSR that KVM refused: number, value valid */
+#define KT_DETAIL_MSR_WRITE   0x02
+#define KT_DETAIL_CR	      0x04 /* an access to a CR; never together with the above */
+#define KT_DETAIL_CR_WRITE    0x08
+#define KT_DETAIL_INSN	      0x40 /* kvm_emulate_insn, at the exception's RIP: insn valid */
+#define KT_DETAIL_INSN_FAILED 0x80
+
+/* Of a vCPU: what an exception that is injected now is put down to. */
+struct kt_last_exit {
+	u64 number; /* counts exits where a program on kvm_exit does; 0: none yet */
+	/* The exit that .detail and what follows are of, and the one an exception was put down to. */
+	u64 noted_at, used_at;
+	u64 rip;
+	struct kt_exit_info exit;
+	struct kt_exit_detail detail;
+	u64 insn_rip;
+	u64 async_pf_token;
+	u32 async_pf; /* .async_pf_token is valid */
+	u32 noted;    /* .noted_at is valid, and there is something in .detail or .async_pf */
+};
+
+/* Of a vCPU: the fault that is being handled. */
+struct kt_pending_fault {
+	u64 ts; /* of the fault; unset with --hist, as is rip */
+	u64 address;
+	u64 error_code;
+	u64 rip;
+	u32 exit_code; /* valid if the vCPU's .isa is not 0 */
+	u32 pending;
+	u32 space; /* with --hist: KT_SPACE_* */
+	u32 pad;
+};
+
 /* ---- vCPUs ---- */
 
 /*
@@ -23,11 +77,13 @@ struct kt_vcpu {
 	u32 tgid, tid;
 	u32 isa;
 	u32 exit_code;
-	u32 exit_index; /* dense index of exit_code */
-	u32 muted;	/* filtered out: leave it alone */
-	u32 pad;
+	u32 exit_index;		  /* dense index of exit_code */
+	u32 muted;		  /* filtered out: leave it alone */
+	u32 protected;		  /* its registers are encrypted (SEV-ES) */
 	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
 	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
+	struct kt_last_exit last;
+	struct kt_pending_fault fault;
 	u64 unpaired_entries;
 	char comm[KT_COMM_LEN]; /* of the thread group's leader */
 	/* exits: the number of the histogram for each reason, KT_NO_CELL: none yet */
@@ -66,7 +122,7 @@ struct kt_cell {
  * kernel makes one at a time in a hash table, under the number KT_CELLS + slot * KT_REASONS + index:
  * dearer to find, but memory is taken only as it is needed.
  */
-#define KT_CELLS      1024
+#define KT_CELLS      4096
 #define KT_MORE_CELLS 131072
 #define KT_NO_CELL    0u
 
@@ -75,28 +131,42 @@ struct kt_cell {
 struct kt_region_key {
 	u64 region; /* address >> KT_REGION_SHIFT */
 	u32 tgid;
-	u32 gva; /* 1: a guest virtual address (shadow paging), 0: a guest physical one */
+	u32 space; /* KT_SPACE_* */
 };
 
 #define KT_REGION_SHIFT 21
 
+#define KT_SPACE_NPT 0u /* a guest physical address, SVM's error code */
+#define KT_SPACE_EPT 1u /* a guest physical address, VMX's exit qualification */
+#define KT_SPACE_GVA 2u /* a guest virtual address and a #PF's error code: shadow paging */
+
+/*
+ * Faults are told apart by what matters of their error code. NPT, GVA: its five low bits (present, write,
+ * user, reserved, fetch). EPT: read, write, fetch, and whether anything was permitted.
+ */
+#define KT_FAULT_CLASSES   32
+#define KT_CLASS_PERMITTED 8u
+
+/*
+ * Each region has one place in an array, neighbours next to each other; the first that turns up there gets
+ * it for good. Those that come too late are looked for in a hash table, which costs more.
+ */
+#define KT_NEAR_REGIONS 2048
+
+static inline __attribute__((always_inline)) u32 kt_region_place(const struct kt_region_key *key)
+{
+	return (key->region + key->tgid * 0x9e3779b1u) % KT_NEAR_REGIONS;
+}
+
 struct kt_region {
-	u64 count; /* of faults */
-	u64 timed; /* of those whose exit was seen to end */
 	u64 total_ns;
-	u64 access[3]; /* read, write, fetch */
-	u64 present;   /* of these, faults on a translation that was present: permissions */
-	u64 mmio;      /* reserved-bit faults: emulated MMIO (SVM) */
-	u32 buckets[KT_REGION_BUCKETS];
+	u64 classes[KT_FAULT_CLASSES];
+	u64 buckets[KT_REGION_BUCKETS]; /* of those whose exit was seen to end */
 };
 
-struct kt_pending_fault {
-	u64 ts; /* of the fault; unset with --hist, as is rip */
-	u64 address;
-	u64 error_code;
-	u64 rip;
-	u32 pending;
-	u32 pad;
+struct kt_near_region {
+	struct kt_region sums;
+	struct kt_region_key key; /* .tgid 0: nobody's yet */
 };
 
 /* ---- records ---- */
@@ -116,38 +186,6 @@ struct kt_head {
 	u32 pad;
 };
 
-/* The exit that is being handled, as kvm_exit's record gives it (same fields on every ISA). */
-struct kt_exit_info {
-	u64 rip;
-	u64 info1, info2;
-	u32 code;
-	u32 isa;
-	u32 intr_info;
-	u32 error_code;
-};
-
-/* What else was seen between that exit and now. */
-struct kt_exit_detail {
-	u64 msr_value;
-	u64 cr_value;
-	u64 insn_rip;
-	u64 async_pf_token;
-	u32 msr;
-	u8 cr;
-	u8 flags;    /* KT_DETAIL_* */
-	u8 async_pf; /* async_pf_token valid */
-	u8 insn_len;
-	u8 insn[KT_INSN_LEN];
-	u8 pad[1];
-};
-
-#define KT_DETAIL_MSR	      0x01 /* kvm_msr with exception=1: msr, msr_value valid */
-#define KT_DETAIL_MSR_WRITE   0x02
-#define KT_DETAIL_CR	      0x04
-#define KT_DETAIL_CR_WRITE    0x08
-#define KT_DETAIL_INSN	      0x40 /* kvm_emulate_insn: insn_rip, insn valid */
-#define KT_DETAIL_INSN_FAILED 0x80
-
 struct kt_exception {
 	struct kt_head head;
 	u64 rip;
@@ -156,8 +194,8 @@ struct kt_exception {
 	u8 vector;
 	u8 flags; /* KT_EXC_* */
 	u16 pad;
-	struct kt_exit_info exit;
-	struct kt_exit_detail detail;
+	struct kt_exit_info exit;     /* zeros without KT_EXC_EXIT */
+	struct kt_exit_detail detail; /* likewise what .flags doesn't say is valid */
 };
 
 #define KT_EXC_ERROR_CODE 0x01

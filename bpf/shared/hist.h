@@ -53,4 +53,27 @@ static inline __attribute__((always_inline)) u32 kt_hist_bucket(u64 ns, u32 sub_
 	return (octave << sub_bits) + v + 1;
 }
 
+/*
+ * The same by a table: bucket of each 8 * i ns, below KT_BUCKET_TABLE_NS. No bucket is narrower than 8 ns.
+ * What is up to 256 times longer finds its place there too, eight octaves further up.
+ */
+#define KT_BUCKET_TABLE_NS 16384u
+#define KT_BUCKET_TABLE	   (KT_BUCKET_TABLE_NS / 8)
+
+static inline __attribute__((always_inline)) u32 kt_exit_bucket(const volatile u8 *table, u64 ns)
+{
+	if (ns < KT_BUCKET_TABLE_NS)
+		return table[ns / 8];
+	if (ns < (u64)KT_BUCKET_TABLE_NS << 8)
+		return table[(ns >> 8) / 8] + (8u << KT_EXIT_SUB_BITS);
+	return kt_hist_bucket(ns, KT_EXIT_SUB_BITS);
+}
+
+/* Two neighbours of an exit's histogram are one of a fault's. */
+static inline __attribute__((always_inline)) u32 kt_region_bucket(const volatile u8 *table, u64 ns)
+{
+	_Static_assert(KT_EXIT_SUB_BITS == KT_REGION_SUB_BITS + 1, "half as wide");
+	return (kt_exit_bucket(table, ns) + 1) / 2;
+}
+
 #endif

@@ -33,33 +33,27 @@ static const struct kt_exception kinds[] = {
 	{ .rip = 0x201100,
 	  .vector = 13,
 	  .flags = WITH_ERROR,
-	  .exit = { .rip = 0x201100, .code = EXIT_MSR, .isa = SVM },
-	  .detail = { .msr = 0xdead, .flags = KT_DETAIL_MSR } },
+	  .exit = { .code = EXIT_MSR, .isa = SVM },
+	  .detail = { .number = 0xdead, .flags = KT_DETAIL_MSR } },
 	{ .rip = 0xffffffff8104f2a0,
 	  .vector = 13,
 	  .flags = WITH_ERROR,
-	  .exit = { .rip = 0xffffffff8104f2a0, .code = EXIT_MSR, .isa = SVM, .info1 = 1 },
-	  .detail = { .msr = 0xc0000080,
-		      .msr_value = 0x1122334455667788,
+	  .exit = { .code = EXIT_MSR, .isa = SVM, .info1 = 1 },
+	  .detail = { .number = 0xc0000080,
+		      .value = 0x1122334455667788,
 		      .flags = KT_DETAIL_MSR | KT_DETAIL_MSR_WRITE } },
 	{ .rip = 0x7ff61a2b3c4d,
 	  .vector = 6,
 	  .flags = KNOWN,
-	  .exit = { .rip = 0x7ff61a2b3c4d, .code = EXIT_UD, .isa = SVM },
-	  .detail = { .insn_rip = 0x7ff61a2b3c4d,
-		      .insn_len = 2,
-		      .insn = { 0x0f, 0x0b },
-		      .flags = KT_DETAIL_INSN } },
+	  .exit = { .code = EXIT_UD, .isa = SVM },
+	  .detail = { .insn_len = 2, .insn = { 0x0f, 0x0b }, .flags = KT_DETAIL_INSN } },
 	{ .rip = 0x201100,
 	  .address = 0x555555123,
 	  .error_code = 0x2,
 	  .vector = 14,
 	  .flags = WITH_ERROR | KT_EXC_ADDRESS,
-	  .exit = { .rip = 0x201100, .code = EXIT_NPF, .isa = SVM, .info2 = 0xd0000000 },
-	  .detail = { .insn_rip = 0x201100,
-		      .insn_len = 1,
-		      .insn = { 0xa4 },
-		      .flags = KT_DETAIL_INSN } },
+	  .exit = { .code = EXIT_NPF, .isa = SVM, .info2 = 0xd0000000 },
+	  .detail = { .insn_len = 1, .insn = { 0xa4 }, .flags = KT_DETAIL_INSN } },
 };
 
 static struct kt_exception stream[ROUND];
@@ -68,9 +62,7 @@ static struct kt_exception stream[ROUND];
 static void scatter(struct kt_exception *e, uint64_t i)
 {
 	e->rip += i * RIP_STEP;
-	e->exit.rip = e->rip;
-	e->detail.insn_rip = e->rip;
-	e->detail.msr_value += i;
+	e->detail.value += i;
 	if (e->flags & KT_EXC_ADDRESS)
 		e->address += i * ADDRESS_STEP;
 }
@@ -99,14 +91,11 @@ static uint64_t now(void)
 
 static void text(struct kt_out *out, const struct kt_vm_entry *vm, uint64_t count)
 {
-	struct kt_str line = {};
+	struct kt_exception_lines *lines = kt_exception_lines_new(out);
 
-	for (uint64_t i = 0; i < count; i++) {
-		kt_str_reset(&line);
-		kt_exception_text(&line, &stream[i % ROUND], vm, START_NS + i * STEP_NS, false);
-		kt_out_write(out, line.data, line.len);
-	}
-	kt_str_free(&line);
+	for (uint64_t i = 0; i < count; i++)
+		kt_exception_line(lines, &stream[i % ROUND], vm, START_NS + i * STEP_NS);
+	kt_exception_lines_free(lines);
 }
 
 static void json(struct kt_out *out, const struct kt_vm_entry *vm, uint64_t count)

@@ -183,6 +183,28 @@ static void subtracting(void **state)
 	assert_int_equal(now.buckets[kt_hist_bucket(800, 3)], 2);
 }
 
+static void unchanged(void **state)
+{
+	struct kt_cell cell = { .slot = 1, .unpaired = 4, .total_ns = 100 };
+	struct kt_exit_stats before;
+
+	(void)state;
+	cell.buckets[0] = 7;
+	kt_exit_stats_from_cell(&before, &cell, 1);
+	assert_true(kt_exit_cell_unchanged(&cell, &before));
+	cell.unpaired = 5;
+	assert_false(kt_exit_cell_unchanged(&cell, &before));
+	cell.unpaired = 4;
+	/* An exit that took no time at all is one, too. */
+	cell.buckets[0] = 8;
+	assert_false(kt_exit_cell_unchanged(&cell, &before));
+	cell.buckets[0] = 7;
+	cell.buckets[KT_EXIT_BUCKETS - 1] = 1;
+	assert_false(kt_exit_cell_unchanged(&cell, &before));
+	cell.buckets[KT_EXIT_BUCKETS - 1] = 0;
+	assert_true(kt_exit_cell_unchanged(&cell, &before));
+}
+
 /* ---- groups ---- */
 
 static const struct kt_exit_key cpuid = { .vm = 3, .vcpu = 5, .isa = 2, .code = 0x72 };
@@ -308,6 +330,7 @@ int main(void)
 		cmocka_unit_test(merging),
 		cmocka_unit_test(carry_and_borrow),
 		cmocka_unit_test(subtracting),
+		cmocka_unit_test(unchanged),
 		cmocka_unit_test(cutting),
 		cmocka_unit_test(sorting),
 		cmocka_unit_test(many_groups),

@@ -34,7 +34,8 @@ static struct kt_facts read_facts(const char *name)
 }
 
 /* Ways by part, in the order of enum kt_part; "-" for none; a status where the view is refused. */
-#define ALL_BTF(e) "btf", "btf", { e, "btf", "btf", "btf", "btf" }, "btf", "btf"
+/* e: of the exit and the MSR before an exception, which SVM still has at hand. */
+#define ALL_BTF(e) "btf", "btf", { e, e, "btf", "btf", "btf" }, "btf", "btf"
 #define ALL_RAW(e) e, "raw", { "raw", "raw", "raw", "raw", "raw" }, "raw", "raw"
 #define NO(status) status, status, { "-", "-", "-", "-", "-" }, status, status
 
@@ -71,7 +72,7 @@ static const struct host {
 	  { "btf", "btf", "btf", "btf", "btf" },
 	  "unsupported",
 	  "unsupported" },
-	{ "no-tracefs", "btf", "btf", { "vmcb", "btf", "btf", "-", "btf" }, "unsupported", "btf" },
+	{ "no-tracefs", "btf", "btf", { "vmcb", "vmcb", "btf", "-", "btf" }, "unsupported", "btf" },
 	{ "cap-bpf", "denied", "raw", { "-", "raw", "raw", "-", "raw" }, "denied", "denied" },
 	{ "no-permission", NO("denied") },
 	{ "no-btf", NO("unsupported") },

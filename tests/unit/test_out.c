@@ -424,8 +424,24 @@ static void survives_non_blocking_output(void **state)
 	stream_to_slow_reader(O_NONBLOCK, 1000);
 }
 
+static void put_line(struct kt_out *o, const char *line, size_t n)
+{
+	kt_out_write(o, line, n);
+}
+
+/* As much is scribbled on as may be. */
+static void put_line_in_place(struct kt_out *o, const char *line, size_t n)
+{
+	if (!kt_out_has_room(o, n))
+		kt_out_reserve(o, n);
+	assert_true(kt_out_has_room(o, n));
+	memset(kt_out_room(o), '?', n + KT_OUT_SLACK);
+	memcpy(kt_out_room(o), line, n);
+	kt_out_commit(o, kt_out_room(o) + n);
+}
+
 /* A socket of packets shows where each write() ended. */
-static void keeps_lines_whole(void **state)
+static void stream_lines(void (*put)(struct kt_out *o, const char *line, size_t n))
 {
 	struct stand_in stdout_fd;
 	static char packet[200000], line[101];
@@ -434,7 +450,6 @@ static void keeps_lines_whole(void **state)
 	int fds[2], packets = 0;
 	ssize_t n;
 
-	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
 	stdout_fd = replace_fd(STDOUT_FILENO, fds[1]);
 	close(fds[1]);
@@ -442,10 +457,12 @@ static void keeps_lines_whole(void **state)
 	memset(line, 'x', 100);
 	line[100] = '\n';
 	for (int i = 0; i < 1400; i++)
-		kt_out_write(o, line, 101);
+		put(o, line, 101);
 	kt_out_close(o);
 	restore_fd(stdout_fd);
 	while ((n = recv(fds[0], packet, sizeof(packet), 0)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(packet[i], i % 101 == 100 ? '\n' : 'x');
 		assert_int_equal(packet[n - 1], '\n');
 		total += n;
 		packets++;
@@ -453,6 +470,34 @@ static void keeps_lines_whole(void **state)
 	close(fds[0]);
 	assert_int_equal(total, 1400 * 101);
 	assert_int_equal(packets, 3); /* 648 lines fill 64 KiB */
+}
+
+static void keeps_lines_whole(void **state)
+{
+	(void)state;
+	stream_lines(put_line);
+}
+
+static void keeps_lines_whole_in_place(void **state)
+{
+	(void)state;
+	stream_lines(put_line_in_place);
+}
+
+/* The whole buffer for one, and no more. */
+static void has_room_for_its_size(void **state)
+{
+	struct kt_out *o = kt_out_open("/dev/null");
+
+	(void)state;
+	assert_true(kt_out_has_room(o, 65536));
+	assert_false(kt_out_has_room(o, 65537));
+	put_line_in_place(o, "x", 1);
+	assert_true(kt_out_has_room(o, 65535));
+	assert_false(kt_out_has_room(o, 65536));
+	kt_out_reserve(o, 65536);
+	assert_true(kt_out_has_room(o, 65536));
+	assert_int_equal(kt_out_close(o), KT_OK);
 }
 
 /* ---- terminals ---- */
@@ -514,6 +559,8 @@ int main(void)
 		cmocka_unit_test(survives_signals),
 		cmocka_unit_test(survives_non_blocking_output),
 		cmocka_unit_test(keeps_lines_whole),
+		cmocka_unit_test(keeps_lines_whole_in_place),
+		cmocka_unit_test(has_room_for_its_size),
 		cmocka_unit_test(knows_the_width_of_terminals),
 	};
 

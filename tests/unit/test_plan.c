@@ -433,7 +433,7 @@ static void without_records(void **state)
 	assert_false(loads(&plan, "kt_exit_note"));
 	assert_false(loads(&plan, "kt_emulate"));
 	assert_true(loads(&plan, "kt_inject"));
-	assert_true(loads(&plan, "kt_msr"));
+	assert_true(loads(&plan, "kt_cr"));
 	kt_plan_fini(&plan);
 	plan = planned(&facts, KT_VIEW_EXITS);
 	assert_int_equal(plan.warnings.len, 0);
@@ -495,7 +495,7 @@ static void programs(void **state)
 		{ KT_VIEW_EXITS, "kt_exit_note", false },
 		{ KT_VIEW_EXITS, "kt_fault", false },
 		{ KT_VIEW_EXCEPTIONS, "kt_exit_note", false }, /* the VMCB has it */
-		{ KT_VIEW_EXCEPTIONS, "kt_msr", true },
+		{ KT_VIEW_EXCEPTIONS, "kt_msr", false },       /* the registers have it */
 		{ KT_VIEW_EXCEPTIONS, "kt_cr", true },
 		{ KT_VIEW_EXCEPTIONS, "kt_emulate", true },
 		{ KT_VIEW_EXCEPTIONS, "kt_async_pf", true },
@@ -531,14 +531,14 @@ static void maps(void **state)
 	(void)state;
 	make(&facts, KT_VIEW_EXITS, &plan);
 	assert_true(plan.uses_slots && plan.uses_cells);
-	assert_false(plan.uses_rings || plan.uses_regions || plan.uses_pending);
+	assert_false(plan.uses_rings || plan.uses_regions);
 	kt_plan_fini(&plan);
 	make(&facts, KT_VIEW_EXCEPTIONS, &plan);
-	assert_true(plan.uses_slots && plan.uses_rings && plan.uses_last_exits);
-	assert_false(plan.uses_cells || plan.uses_regions || plan.uses_pending);
+	assert_true(plan.uses_slots && plan.uses_rings);
+	assert_false(plan.uses_cells || plan.uses_regions);
 	kt_plan_fini(&plan);
 	make(&facts, KT_VIEW_REGIONS, &plan);
-	assert_true(plan.uses_regions && plan.uses_pending);
+	assert_true(plan.uses_regions);
 	assert_false(plan.uses_rings || plan.uses_cells);
 	kt_plan_fini(&plan);
 	make(&facts, KT_VIEW_VCPUS, &plan);

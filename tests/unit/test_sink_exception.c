@@ -49,8 +49,8 @@ static struct kt_exception msr(u32 index, bool write, u64 value)
 {
 	struct kt_exception e = after(SVM, 0x7c, write, 0);
 
-	e.detail.msr = index;
-	e.detail.msr_value = value;
+	e.detail.number = index;
+	e.detail.value = value;
 	e.detail.flags = KT_DETAIL_MSR | (write ? KT_DETAIL_MSR_WRITE : 0);
 	return e;
 }
@@ -100,10 +100,10 @@ static void access_lines(void **state)
 	e = after(VMX, 28, 0x304, 0); /* MOV RBX to CR4 */
 	assert_line(&e, &win11, GP " after MOV to CR4\n");
 	e.detail.flags = KT_DETAIL_CR | KT_DETAIL_CR_WRITE;
-	e.detail.cr = 4;
-	e.detail.cr_value = 0x8020;
+	e.detail.number = 4;
+	e.detail.value = 0x8020;
 	assert_line(&e, &win11, GP " after MOV to CR4 = 0x8020\n");
-	e.detail.cr = 0; /* of another register, before */
+	e.detail.number = 0; /* of another register, before */
 	assert_line(&e, &win11, GP " after MOV to CR4\n");
 	e = after(VMX, 28, 0x13, 0); /* MOV from CR3 */
 	assert_line(&e, &win11, GP " after MOV from CR3\n");
@@ -121,15 +121,11 @@ static void exit_lines(void **state)
 	assert_line(&e, &win11, GP " after 0x999\n");
 	e = after(SVM, 0x46, 0, 0);
 	e.detail.flags = KT_DETAIL_INSN;
-	e.detail.insn_rip = e.rip;
 	e.detail.insn_len = 3;
 	memcpy(e.detail.insn, "\x0f\x0b\xf0", 3);
 	assert_line(&e, &win11, GP " after EXCP_UD insn=0f 0b f0\n");
 	e.detail.flags |= KT_DETAIL_INSN_FAILED;
 	assert_line(&e, &win11, GP " after EXCP_UD insn=0f 0b f0 (not emulated)\n");
-	e.detail.insn_rip = 0x1000; /* an instruction emulated before is not the cause */
-	assert_line(&e, &win11, GP " after EXCP_UD\n");
-	e.detail.insn_rip = e.rip;
 	e.detail.insn_len = 255; /* damaged: no more than fit */
 	memset(e.detail.insn, 0x90, sizeof(e.detail.insn));
 	e.detail.flags = KT_DETAIL_INSN;
@@ -215,32 +211,128 @@ static void names_and_colour(void **state)
 	kt_str_free(&s);
 }
 
+/* Each line goes to out, and is looked at on its own. */
+static void assert_next(struct kt_exception_lines *l, struct kt_out *out,
+			const struct kt_exception *e, const struct kt_vm_entry *vm, u64 time,
+			const char *want)
+{
+	size_t from = out->len;
+
+	kt_exception_line(l, e, vm, time);
+	assert_int_equal(out->len - from, strlen(want));
+	assert_memory_equal(out->buffer + from, want, strlen(want));
+}
+
 /* One field after the other changes in a storm, and each shows. */
 static void storms(void **state)
 {
 	const struct kt_vm_entry linux12 = { .pid = 4711, .name = "linux12" };
 	struct kt_exception e = msr(0xdead, false, 0);
+	struct kt_out *out = kt_out_open("/dev/null");
+	struct kt_exception_lines *l = kt_exception_lines_new(out);
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		assert_line(&e, &win11, GP " after RDMSR 0xdead (unknown MSR)\n");
-		assert_line(&e, &linux12,
+		assert_next(l, out, &e, &win11, NOW, GP " after RDMSR 0xdead (unknown MSR)\n");
+		assert_next(l, out, &e, &linux12, NOW,
 			    TIME "linux12 vcpu0 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10 "
 				 "after RDMSR 0xdead (unknown MSR)\n");
 		e.error_code = 0x10;
-		assert_line(&e, &win11,
+		assert_next(l, out, &e, &win11, NOW,
 			    TIME "win11 vcpu0 vector=13 #GP error=0x10[gdt,index=2] "
 				 "rip=0xfffff8024c1b2a10 after RDMSR 0xdead (unknown MSR)\n");
 		e.error_code = 0;
 		e.head.vcpu_id = 3;
-		assert_line(&e, &win11,
+		assert_next(l, out, &e, &win11, NOW,
 			    TIME "win11 vcpu3 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10 "
 				 "after RDMSR 0xdead (unknown MSR)\n");
 		e.head.vcpu_id = 0;
 		e.detail.flags |= KT_DETAIL_MSR_WRITE;
-		assert_line(&e, &win11, GP " after WRMSR 0xdead (unknown MSR) = 0x0\n");
+		assert_next(l, out, &e, &win11, NOW,
+			    GP " after WRMSR 0xdead (unknown MSR) = 0x0\n");
 		e.detail.flags = KT_DETAIL_MSR;
 	}
+	kt_exception_lines_free(l);
+	kt_out_close(out);
+	kt_exception_lines_free(NULL);
+}
+
+/* The same event again and again, only later: within the millisecond, the second, and beyond. */
+static void times_of_a_storm(void **state)
+{
+	const struct kt_exception e = gp();
+	struct kt_out *out = kt_out_open("/dev/null");
+	struct kt_exception_lines *l = kt_exception_lines_new(out);
+	static const struct {
+		u64 after;
+		const char *time;
+	} rows[] = {
+		{ 0, "23:59:59.000000001" },	     { 41, "23:59:59.000000042" },
+		{ 999998, "23:59:59.000999999" },    { 999999, "23:59:59.001000000" },
+		{ 123456788, "23:59:59.123456789" }, { 999999999, "00:00:00.000000000" },
+		{ 0, "23:59:59.000000001" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KT_ARRAY_SIZE(rows); i++) {
+		char want[128];
+
+		snprintf(want, sizeof(want),
+			 "%s win11 vcpu0 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10\n",
+			 rows[i].time);
+		assert_next(l, out, &e, &win11, NOW + rows[i].after, want);
+	}
+	kt_exception_lines_free(l);
+	kt_out_close(out);
+}
+
+#define LONG_STORM 1000
+
+static u64 rip_of(u64 i)
+{
+	return i % 3 ? 0x1000 : 0x100000 + i;
+}
+
+/* More than the buffer holds, of events that are remembered and of others: nothing is lost or torn. */
+static void a_long_storm(void **state)
+{
+	static char name[20001];
+	const struct kt_vm_entry long_name = { .pid = 4711, .name = name };
+	struct kt_exception e = gp();
+	static struct capture c;
+	struct kt_exception_lines *l;
+
+	(void)state;
+	memset(name, 'n', sizeof(name) - 1);
+	capture_open(&c);
+	l = kt_exception_lines_new(c.out);
+	for (size_t i = 0; i < 3; i++)
+		kt_exception_line(l, &e, &long_name, NOW);
+	for (u64 i = 0; i < LONG_STORM; i++) {
+		e.rip = rip_of(i);
+		kt_exception_line(l, &e, &win11, NOW + i);
+	}
+	assert_int_equal(kt_out_flush(c.out), 0);
+	rewind(c.file);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(fscanf(c.file, TIME "%65535s", c.text), 1);
+		assert_string_equal(c.text, name);
+		assert_non_null(fgets(c.text, sizeof(c.text), c.file));
+		assert_string_equal(c.text,
+				    " vcpu0 vector=13 #GP error=0x0 rip=0xfffff8024c1b2a10\n");
+	}
+	for (u64 i = 0; i < LONG_STORM; i++) {
+		char want[128];
+
+		snprintf(want, sizeof(want),
+			 "23:59:59.%09llu win11 vcpu0 vector=13 #GP error=0x0 rip=0x%llx\n", i + 1,
+			 rip_of(i));
+		assert_non_null(fgets(c.text, sizeof(c.text), c.file));
+		assert_string_equal(c.text, want);
+	}
+	assert_null(fgets(c.text, sizeof(c.text), c.file));
+	kt_exception_lines_free(l);
+	capture_close(&c);
 }
 
 /* ---- records ---- */
@@ -367,7 +459,6 @@ static void csv_rows_are_even(void **state)
 	e[5].flags = KT_EXC_PROTECTED;
 	e[5].vector = 200;
 	e[4].detail.flags = KT_DETAIL_INSN;
-	e[4].detail.insn_rip = e[4].rip;
 	e[4].detail.insn_len = 2;
 	record(&c, KT_FORMAT_CSV, e, 6, &hostile);
 	for (char *line = c.text, *end; (end = strchr(line, '\n')); line = end + 1, lines++) {
@@ -407,6 +498,61 @@ static void records_of_a_storm(void **state)
 	}
 }
 
+static size_t record_one(struct capture *c, enum kt_format format, const struct kt_exception *e,
+			 u64 now)
+{
+	struct kt_record *r;
+
+	capture_open(c);
+	r = kt_record_new(format, c->out, "exception");
+	kt_exception_record(r, e, &win11, now);
+	kt_record_free(r);
+	capture_close(c);
+	return format == KT_FORMAT_CSV ? strcspn(c->text, "\n") + 1 : 0; /* past the header */
+}
+
+/* Remembered or not, at whatever time: the record that a new sink makes of the same event. */
+static void times_of_records(void **state)
+{
+	static const u64 after[] = {
+		0, 41, 999998, 999999, 123456788, 999999999, 86400000000000, 0
+	};
+	static const u64 ts[] = { 0,	   7,	    999999,	  1000000,
+				  1000001, 1999999, 123456789012, 18446744073709551615ull };
+	static const enum kt_format formats[] = { KT_FORMAT_CSV, KT_FORMAT_JSON };
+	struct kt_exception e = gp();
+	static struct capture one, all;
+
+	(void)state;
+	for (size_t f = 0; f < 2; f++) {
+		struct kt_record *r;
+		char *at = all.text;
+
+		capture_open(&all);
+		r = kt_record_new(formats[f], all.out, "exception");
+		for (size_t i = 0; i < 64; i++) {
+			e.head.ts = ts[i / 8];
+			kt_exception_record(r, &e, &win11, NOW + after[i % 8]);
+		}
+		kt_record_free(r);
+		capture_close(&all);
+		for (size_t i = 0; i < 64; i++) {
+			size_t header;
+
+			e.head.ts = ts[i / 8];
+			header = record_one(&one, formats[f], &e, NOW + after[i % 8]);
+			if (!i && header) {
+				assert_memory_equal(at, one.text, header);
+				at += header;
+			}
+			assert_int_equal(strncmp(at, one.text + header, strlen(one.text + header)),
+					 0);
+			at += strlen(one.text + header);
+		}
+		assert_string_equal(at, "");
+	}
+}
+
 static int utc(void **state)
 {
 	(void)state;
@@ -424,7 +570,8 @@ int main(void)
 		cmocka_unit_test(names_and_colour),   cmocka_unit_test(storms),
 		cmocka_unit_test(json_with_a_cause),  cmocka_unit_test(json_of_a_page_fault),
 		cmocka_unit_test(json_of_little),     cmocka_unit_test(csv_rows_are_even),
-		cmocka_unit_test(records_of_a_storm),
+		cmocka_unit_test(records_of_a_storm), cmocka_unit_test(times_of_a_storm),
+		cmocka_unit_test(a_long_storm),	      cmocka_unit_test(times_of_records),
 	};
 
 	return cmocka_run_group_tests(tests, utc, NULL);

@@ -161,6 +161,9 @@ static void numbers_agree_with_the_library(void **state)
 			 (unsigned int)(value & 0xff));
 		assert_string_equal(s.data, want);
 		assert_int_equal(s.len, strlen(want));
+		*kt_put_six(got, value % 1000000) = '\0';
+		snprintf(want, sizeof(want), "%06llu", value % 1000000);
+		assert_string_equal(got, want);
 		*kt_put_decimal(got, value % 1000000000, 9) = '\0';
 		snprintf(want, sizeof(want), "%09llu", value % 1000000000);
 		assert_string_equal(got, want);
@@ -173,6 +176,25 @@ static void numbers_agree_with_the_library(void **state)
 		assert_string_equal(s.data, want);
 	}
 	kt_str_free(&s);
+}
+
+/* Never more than n, rounded up to 64. */
+static void copies_blocks(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n <= 200; n++) {
+		size_t whole = (n + 63) / 64 * 64;
+		char *from = malloc(whole + 1), *to = malloc(whole + 1);
+
+		for (size_t i = 0; i < whole; i++) {
+			from[i] = (char)(i + n);
+			to[i] = '?';
+		}
+		kt_copy_blocks(to, from, n);
+		assert_memory_equal(to, from, n);
+		free(from);
+		free(to);
+	}
 }
 
 /* Sources and destinations of exact size: sanitisers see what goes past either. */
@@ -336,6 +358,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(numbers_agree_with_the_library),
 		cmocka_unit_test(copies_every_length),
+		cmocka_unit_test(copies_blocks),
 		cmocka_unit_test(pads),
 		cmocka_unit_test(safe_text),
 		cmocka_unit_test(json_strings),

@@ -48,6 +48,37 @@ static void durations(void **state)
 		{ 1000000000, "1.00s" },
 		{ 120000000000, "120s" },
 		{ 86400000000000, "86400s" },
+		/* the last that are of one form, and the first of the next */
+		{ 9994, "9.99us" },
+		{ 9995, "10.0us" },
+		{ 9996, "10.0us" },
+		{ 1005, "1.00us" }, /* as a double below the middle … */
+		{ 1015, "1.01us" },
+		{ 1025, "1.02us" },
+		{ 1035, "1.03us" },
+		{ 1045, "1.04us" },
+		{ 1125, "1.12us" }, /* … in it: to the even digit … */
+		{ 1375, "1.38us" },
+		{ 10250, "10.2us" },
+		{ 10750, "10.8us" },
+		{ 1115, "1.11us" },
+		{ 1135, "1.14us" }, /* … above it */
+		{ 99949, "99.9us" },
+		{ 99950, "100us" },
+		{ 100500, "100us" },
+		{ 101500, "102us" },
+		{ 999499, "999us" },
+		{ 999500, "1.00ms" },
+		{ 9994999, "9.99ms" },
+		{ 9996000, "10.0ms" },
+		{ 99949999, "99.9ms" },
+		{ 99950000, "100ms" },
+		{ 999499999, "999ms" },
+		{ 999500000, "1.00s" },
+		{ 9994999999, "9.99s" },
+		{ 99949999999, "99.9s" },
+		{ 9007199254740992, "9007199s" },
+		{ 18446744073709551615ull, "18446744074s" },
 	};
 
 	(void)state;
@@ -103,6 +134,17 @@ static void clock_times(void **state)
 		{ 1769904000120000000, "00:00:00.120000000" },
 		{ 0, "00:00:00.000000000" },
 		{ 1769903999000000002, "23:59:59.000000002" },
+		/* one millisecond and second after and before the other */
+		{ 1769903999001000000, "23:59:59.001000000" },
+		{ 1769903999000999999, "23:59:59.000999999" },
+		{ 1769903999999999999, "23:59:59.999999999" },
+		{ 1769903998123456789, "23:59:58.123456789" },
+		{ 1769903998123000000, "23:59:58.123000000" },
+		{ 1769903999123456789, "23:59:59.123456789" },
+		{ 999999, "00:00:00.000999999" },
+		{ 1000000, "00:00:00.001000000" },
+		{ 18446744073709551615ull, "23:34:33.709551615" },
+		{ 5, "00:00:00.000000005" },
 	};
 
 	(void)state;
@@ -111,13 +153,45 @@ static void clock_times(void **state)
 	check(rows, KT_ARRAY_SIZE(rows), kt_str_add_clock);
 }
 
+/* A number of which all but six digits are known, up to 64 bytes of them. */
+static void stems(void **state)
+{
+	char text[64], got[KT_STEM_SIZE + 1];
+	struct kt_stem s = {};
+
+	(void)state;
+	assert_false(kt_stem_fits(&s, 0));
+	kt_stem_set(&s, 0, "", 0);
+	assert_true(kt_stem_fits(&s, 0));
+	assert_true(kt_stem_fits(&s, 999999));
+	assert_false(kt_stem_fits(&s, 1000000));
+	kt_stem_set(&s, 123456789, "n=123", 5);
+	assert_true(kt_stem_fits(&s, 123000000));
+	assert_true(kt_stem_fits(&s, 123999999));
+	assert_false(kt_stem_fits(&s, 122999999));
+	assert_false(kt_stem_fits(&s, 124000000));
+	kt_stem_set(&s, 18446744073709551615ull, "18446744073709", 14);
+	assert_true(kt_stem_fits(&s, 18446744073709551615ull));
+	assert_true(kt_stem_fits(&s, 18446744073709000000ull));
+	assert_false(kt_stem_fits(&s, 0));
+	assert_false(kt_stem_fits(&s, 5));
+	kt_stem_set(&s, 123456789, "n=123", 5);
+	*kt_put_stem(got, &s, 123004050) = '\0';
+	assert_string_equal(got, "n=123004050");
+	memset(text, '-', sizeof(text));
+	kt_stem_set(&s, 42, text, 64);
+	*kt_put_stem(got, &s, 42) = '\0';
+	assert_string_equal(got, "--------------------------------"
+				 "--------------------------------000042");
+	kt_stem_set(&s, 42, text, 65);
+	assert_false(kt_stem_fits(&s, 42));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(durations),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(shares),
-		cmocka_unit_test(clock_times),
+		cmocka_unit_test(durations),   cmocka_unit_test(sizes), cmocka_unit_test(shares),
+		cmocka_unit_test(clock_times), cmocka_unit_test(stems),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,7 @@ static void test_threads(void **state)
 static void test_unknown(void **state)
 {
 	const struct kt_vm_entry *a, *b, *c;
+	const char *pid_name;
 
 	(void)state;
 	kt_vm_table_note(table, 50, "qemu-system-x86");
@@ -123,17 +124,43 @@ static void test_unknown(void **state)
 
 	b = kt_vm_table_get(table, 4294967295u);
 	assert_string_equal(b->name, "pid:4294967295");
+	pid_name = b->name;
 	kt_vm_table_note(table, 4294967295u, "");
 	assert_string_equal(b->name, "pid:4294967295");
 	kt_vm_table_note(table, 4294967295u, "firecracker and much more");
 	assert_string_equal(b->name, "firecracker and");
 	kt_vm_table_note(table, 4294967295u, "other");
 	assert_string_equal(b->name, "firecracker and");
+	/* whoever knows a name by its place is not deceived */
+	assert_ptr_not_equal(b->name, pid_name);
+	assert_string_equal(pid_name, "pid:4294967295");
 	assert_ptr_equal(kt_vm_table_get(table, 4294967295u), b);
 
 	c = kt_vm_table_get(table, 0);
 	assert_string_equal(c->name, "pid:0");
 	assert_int_equal(c->id, 2);
+}
+
+/* What calls nothing knows the VM asked for last, while that lives. */
+static void test_again(void **state)
+{
+	const struct kt_vm_entry *a, *b;
+
+	(void)state;
+	put_vm(100, 11, "one");
+	put_vm(200, 22, "two");
+	assert_null(kt_vm_table_again(table, 0));
+	assert_null(kt_vm_table_again(table, 100));
+	a = kt_vm_table_get(table, 100);
+	assert_ptr_equal(kt_vm_table_again(table, 100), a);
+	assert_null(kt_vm_table_again(table, 200));
+	b = kt_vm_table_get(table, 200);
+	assert_ptr_equal(kt_vm_table_again(table, 200), b);
+	assert_null(kt_vm_table_again(table, 100));
+	kt_vm_table_gone(table, 200);
+	assert_null(kt_vm_table_again(table, 200));
+	assert_ptr_equal(kt_vm_table_get(table, 200), b);
+	assert_null(kt_vm_table_again(table, 200));
 }
 
 /* A note alone reads nothing, and what /proc says goes before it. */
@@ -317,6 +344,7 @@ int main(void)
 		TEST(test_recycled),	  TEST(test_recycled_seen_by_thread),
 		TEST(test_unknown_retry), TEST(test_gone_unknown),
 		TEST(test_full),	  cmocka_unit_test(test_matches),
+		TEST(test_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <linux/bpf.h>
 #include <sys/utsname.h>
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -97,6 +99,25 @@ static void forget_settings(struct bpf_map *map)
 		bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~BPF_F_RDONLY_PROG);
 }
 
+/* As user/live does: what struct kt_type_numbers holds, in its order; 0 in a kernel without types. */
+static void number_types(struct bpf_map *map)
+{
+	static const char *const names[] = { "kvm_vcpu", "timespec64", "itimerspec64", "upid" };
+	static struct btf *vmlinux;
+	uint32_t numbers[ARRAY_SIZE(names)] = {};
+
+	if (!ends_with(bpf_map__name(map), ".rodata.types"))
+		return;
+	if (!vmlinux)
+		vmlinux = btf__load_vmlinux_btf();
+	for (size_t i = 0; vmlinux && i < ARRAY_SIZE(names); i++) {
+		int id = btf__find_by_name_kind(vmlinux, names[i], BTF_KIND_STRUCT);
+
+		numbers[i] = id > 0 ? id : 0;
+	}
+	bpf_map__set_initial_value(map, numbers, sizeof(numbers));
+}
+
 static void size_map(struct bpf_map *map)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(map_rules); i++) {
@@ -115,10 +136,12 @@ static void prepare_maps(struct bpf_object *obj)
 
 	bpf_object__for_each_map(map, obj)
 	{
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map)) {
 			forget_settings(map);
-		else
+			number_types(map);
+		} else {
 			size_map(map);
+		}
 	}
 }
 

@@ -173,6 +173,12 @@ void kt_exit_stats_from_cell(struct kt_exit_stats *s, const struct kt_cell *cell
 	}
 }
 
+bool kt_exit_cell_unchanged(const struct kt_cell *cell, const struct kt_exit_stats *before)
+{
+	return cell->unpaired == before->unpaired &&
+	       memcmp(cell->buckets, before->buckets, sizeof(cell->buckets)) == 0;
+}
+
 u64 kt_exit_mean_ns(const struct kt_exit_stats *s)
 {
 	return s->timed ? s->total_ns / s->timed : 0;

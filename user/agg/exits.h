@@ -58,6 +58,9 @@ void kt_exit_stats_merge(struct kt_exit_stats *sum, const struct kt_exit_stats *
 /* From a kernel cell; minima and maxima as of that epoch. */
 void kt_exit_stats_from_cell(struct kt_exit_stats *s, const struct kt_cell *cell, u32 epoch);
 
+/* Has the cell counted no exit since these were taken from it? */
+bool kt_exit_cell_unchanged(const struct kt_cell *cell, const struct kt_exit_stats *before);
+
 u64 kt_exit_mean_ns(const struct kt_exit_stats *s);
 /* Standard deviation of the population, ns. */
 u64 kt_exit_stddev_ns(const struct kt_exit_stats *s);

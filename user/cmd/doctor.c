@@ -97,7 +97,7 @@ static enum kt_status gather(struct doctor *x)
 
 	if (x->opts->facts)
 		return kt_facts_load(x->opts->facts, &x->facts);
-	kt_caps_gather(&x->facts, &tracefs);
+	kt_caps_gather(&x->facts, &tracefs, NULL);
 	if (tracefs >= 0)
 		close(tracefs);
 	return KT_OK;

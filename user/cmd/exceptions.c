@@ -25,8 +25,9 @@ struct tally {
 
 struct exceptions {
 	struct kt_run run;
-	struct kt_str line;
-	struct tally *tallies; /* by VM, in the order they turned up */
+	struct kt_exception_lines *lines; /* unless run.record */
+	struct tally *last;		  /* of the VM that had the last event; NULL at first */
+	struct tally *tallies;		  /* by VM, in the order they turned up */
 	size_t tally_count;
 	u32 *tally_of_vm; /* by VM's id: place in tallies, from 1; 0: none yet */
 	size_t tally_of_vm_count;
@@ -63,9 +64,7 @@ static const struct kt_cmd_help help = {
 	.groups = groups,
 };
 
-/* Not inline: on_event() would save and restore for it what this needs. */
-__attribute__((noinline)) static struct tally *add_tally(struct exceptions *x,
-							 const struct kt_vm_entry *vm)
+static struct tally *add_tally(struct exceptions *x, const struct kt_vm_entry *vm)
 {
 	size_t count = x->tally_of_vm_count;
 
@@ -89,22 +88,34 @@ static struct tally *tally_of(struct exceptions *x, const struct kt_vm_entry *vm
 	return place ? &x->tallies[place - 1] : add_tally(x, vm);
 }
 
+static inline void show(struct exceptions *x, const struct kt_exception *e)
+{
+	u64 realtime = e->head.ts + x->run.realtime_offset;
+
+	x->seen++;
+	x->last->counts[e->vector % VECTORS]++;
+	if (x->run.record)
+		kt_exception_record(x->run.record, e, x->last->vm, realtime);
+	else
+		kt_exception_line(x->lines, e, x->last->vm, realtime);
+}
+
+/* Not inline: on_event() would save and restore for it what this needs. */
+__attribute__((noinline)) static void turn_to_vm(struct exceptions *x, const struct kt_exception *e)
+{
+	x->last = tally_of(x, kt_vm_table_get(x->run.vms, e->head.tgid));
+	show(x, e);
+}
+
 static void on_event(void *ctx, const struct kt_head *head)
 {
 	const struct kt_exception *e = (const struct kt_exception *)head;
 	struct exceptions *x = ctx;
-	const struct kt_vm_entry *vm = kt_vm_table_get(x->run.vms, head->tgid);
-	u64 realtime = head->ts + x->run.realtime_offset;
 
-	x->seen++;
-	tally_of(x, vm)->counts[e->vector % VECTORS]++;
-	if (x->run.record) {
-		kt_exception_record(x->run.record, e, vm, realtime);
-		return;
-	}
-	kt_str_reset(&x->line);
-	kt_exception_text(&x->line, e, vm, realtime, kt_out_colour(x->run.out));
-	kt_out_write(x->run.out, x->line.data, x->line.len);
+	if (x->last && x->last->vm == kt_vm_table_again(x->run.vms, head->tgid))
+		show(x, e);
+	else
+		turn_to_vm(x, e);
 }
 
 static void on_lost(void *ctx, u32 cpu, u64 count)
@@ -222,6 +233,8 @@ static enum kt_status run_exceptions(int argc, char **argv)
 	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
 		return status;
 	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXCEPTIONS, "exception");
+	if (status == KT_OK && !x.run.record)
+		x.lines = kt_exception_lines_new(x.run.out);
 	if (status == KT_OK)
 		status = kt_run_loop(&x.run, 0, "exceptions", &ops, &x);
 	if (status == KT_OK) {
@@ -229,7 +242,7 @@ static enum kt_status run_exceptions(int argc, char **argv)
 		if (!x.seen && !lost)
 			kt_run_explain_nothing(&x.run, "exceptions");
 	}
-	kt_str_free(&x.line);
+	kt_exception_lines_free(x.lines);
 	free(x.tallies);
 	free(x.tally_of_vm);
 	return kt_run_close(&x.run, status, lost);

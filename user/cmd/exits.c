@@ -149,10 +149,14 @@ static void add_cell(void *ctx, const struct kt_cell *cell)
 {
 	struct exits *x = ctx;
 	const struct kt_vcpu *v = kt_session_vcpu(x->run.session, cell->slot);
+	const struct kt_exit_stats *before;
 	struct kt_exit_stats stats;
 	struct kt_exit_key key;
 
 	if (!wanted(x, v))
+		return;
+	before = *before_of(x, cell);
+	if (before && kt_exit_cell_unchanged(cell, before))
 		return;
 	kt_exit_stats_from_cell(&stats, cell, x->epoch);
 	since_last_time(x, cell, &stats);
@@ -183,12 +187,8 @@ static void add_unfinished(struct exits *x, const struct kt_vcpu *v)
 
 static void collect(struct exits *x, bool final)
 {
-	int err;
-
 	x->epoch = kt_session_next_epoch(x->run.session);
-	err = kt_session_each_cell(x->run.session, add_cell, x);
-	if (err)
-		kt_warn("cannot read the histograms: %s", strerror(-err));
+	kt_session_each_cell(x->run.session, add_cell, x);
 	for (u32 slot = 1; final && slot < kt_session_slots(x->run.session); slot++)
 		add_unfinished(x, kt_session_vcpu(x->run.session, slot));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../agg/hist.h"
+#include "../agg/regions.h"
 #include "../decode/decode.h"
 #include "../lib/log.h"
 #include "../sink/bars.h"
@@ -24,13 +25,13 @@ struct faults_opts {
 struct region {
 	struct kt_region_key key;
 	const struct kt_vm_entry *vm;
-	struct kt_region sums;
+	struct kt_region_sums sums;
 };
 
 struct faults {
 	const struct faults_opts *opts;
 	struct kt_run run;
-	struct kt_str line;
+	struct kt_fault_lines *lines; /* unless run.record */
 	struct region *regions;
 	size_t region_count;
 	struct kt_fault *unfinished; /* --hist: the guest didn't go on after these */
@@ -78,9 +79,7 @@ static void show(struct faults *x, const struct kt_fault *f)
 		kt_fault_record(x->run.record, f, vm, realtime);
 		return;
 	}
-	kt_str_reset(&x->line);
-	kt_fault_text(&x->line, f, vm, realtime);
-	kt_out_write(x->run.out, x->line.data, x->line.len);
+	kt_fault_line(x->lines, f, vm, realtime);
 }
 
 static void on_event(void *ctx, const struct kt_head *head)
@@ -114,7 +113,7 @@ static struct kt_fault as_record(const struct kt_vcpu *v, const struct kt_pendin
 		.address = p->address,
 		.error_code = p->error_code,
 		.rip = p->rip,
-		.exit_code = v->exit_code,
+		.exit_code = p->exit_code,
 		.isa = v->isa,
 		.flags = v->isa ? KT_FAULT_EXIT : 0,
 	};
@@ -136,29 +135,33 @@ static struct region *new_region(struct faults *x, const struct kt_region_key *k
 	return r;
 }
 
-static void on_region(void *ctx, const struct kt_region_key *key, const struct kt_region *sums)
+static void on_region(void *ctx, const struct kt_region_key *key, const struct kt_region *region)
 {
 	struct faults *x = ctx;
+	struct region *r;
 
 	if (kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, key->tgid)))
 		return;
-	new_region(x, key)->sums = *sums;
-	x->seen += sums->count;
+	r = new_region(x, key);
+	kt_region_sums(&r->sums, key->space, region);
+	x->seen += r->sums.count;
+}
+
+static u32 space_of(const struct kt_fault *f)
+{
+	if (!kt_exit_is_gpa_fault(f->isa, f->exit_code))
+		return KT_SPACE_GVA;
+	return f->isa == KT_ISA_VMX ? KT_SPACE_EPT : KT_SPACE_NPT;
 }
 
 /* A fault whose exit never ended counts in its region, without a time. */
 static void add_unfinished(struct faults *x, const struct kt_fault *f)
 {
-	bool gpa = kt_exit_is_gpa_fault(f->isa, f->exit_code);
 	struct kt_region_key key = { .region = f->address >> KT_REGION_SHIFT,
 				     .tgid = f->head.tgid,
-				     .gva = !gpa };
-	bool ept = gpa && f->isa == KT_ISA_VMX;
-	enum kt_access access = ept ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
-	struct region *r = new_region(x, &key);
+				     .space = space_of(f) };
 
-	r->sums.count = 1;
-	r->sums.access[access] = 1;
+	kt_region_sums_add_fault(&new_region(x, &key)->sums, key.space, f->error_code);
 	x->seen++;
 }
 
@@ -168,20 +171,11 @@ static int by_region(const void *left, const void *right)
 
 	if (a->vm != b->vm)
 		return a->vm->id > b->vm->id ? 1 : -1;
-	if (a->key.gva != b->key.gva)
-		return a->key.gva > b->key.gva ? 1 : -1;
+	if (a->key.space != b->key.space)
+		return a->key.space > b->key.space ? 1 : -1;
 	return (a->key.region > b->key.region) - (a->key.region < b->key.region);
 }
 
-/* Everything in struct kt_region is a number of 64 bits to be added up. */
-static void add_sums(struct kt_region *to, const struct kt_region *from)
-{
-	_Static_assert(sizeof(*to) % sizeof(u64) == 0, "nothing but numbers");
-	for (size_t i = 0; i < sizeof(*to) / sizeof(u64); i++)
-		((u64 *)to)[i] += ((const u64 *)from)[i];
-}
-
-/* A region may have come several times: a fault that was not finished, KVM that was loaded anew. */
 static void merge_regions(struct faults *x)
 {
 	size_t kept = 0;
@@ -190,7 +184,7 @@ static void merge_regions(struct faults *x)
 		qsort(x->regions, x->region_count, sizeof(*x->regions), by_region);
 	for (size_t i = 0; i < x->region_count; i++) {
 		if (kept && !by_region(&x->regions[kept - 1], &x->regions[i]))
-			add_sums(&x->regions[kept - 1].sums, &x->regions[i].sums);
+			kt_region_sums_add(&x->regions[kept - 1].sums, &x->regions[i].sums);
 		else
 			x->regions[kept++] = x->regions[i];
 	}
@@ -201,13 +195,12 @@ static void merge_regions(struct faults *x)
 static void take_unfinished(struct faults *x, u32 slot)
 {
 	const struct kt_vcpu *v = kt_session_vcpu(x->run.session, slot);
-	struct kt_pending_fault pending;
+	const struct kt_pending_fault *pending = kt_session_pending_fault(x->run.session, slot);
 	struct kt_fault f;
 
-	if (!kt_session_pending_fault(x->run.session, slot, &pending) ||
-	    kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid)))
+	if (!pending || kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid)))
 		return;
-	f = as_record(v, &pending);
+	f = as_record(v, pending);
 	if (!x->opts->hist) {
 		show(x, &f);
 		return;
@@ -264,11 +257,7 @@ static size_t regions_to_show(const struct faults *x)
 
 static u64 percentile(const struct region *r, u32 permille)
 {
-	u64 buckets[KT_REGION_BUCKETS];
-
-	for (size_t i = 0; i < KT_REGION_BUCKETS; i++)
-		buckets[i] = r->sums.buckets[i];
-	return kt_hist_percentile(buckets, KT_REGION_SUB_BITS, r->sums.timed, permille, 0,
+	return kt_hist_percentile(r->sums.buckets, KT_REGION_SUB_BITS, r->sums.timed, permille, 0,
 				  r->sums.total_ns);
 }
 
@@ -282,7 +271,8 @@ static void add_region_row(struct kt_table *t, const struct region *r, u64 all_n
 
 	kt_table_add(t, r->vm->name);
 	kt_table_addf(t, "%u", r->vm->pid);
-	kt_table_addf(t, "%s 0x%llx", r->key.gva ? "gva" : "gpa", r->key.region << KT_REGION_SHIFT);
+	kt_table_addf(t, "%s 0x%llx", r->key.space == KT_SPACE_GVA ? "gva" : "gpa",
+		      r->key.region << KT_REGION_SHIFT);
 	kt_table_addf(t, "%llu", r->sums.count);
 	kt_str_add_ns(&text, r->sums.total_ns);
 	kt_table_add_str(t, &text);
@@ -353,7 +343,7 @@ static void record_region(struct kt_record *r, const struct region *g, u64 now)
 	kt_record_vm(r, g->vm);
 	kt_record_hex(r, "address", g->key.region << KT_REGION_SHIFT);
 	kt_record_u64(r, "size", 1ull << KT_REGION_SHIFT);
-	kt_record_str(r, "space", g->key.gva ? "gva" : "gpa");
+	kt_record_str(r, "space", g->key.space == KT_SPACE_GVA ? "gva" : "gpa");
 	kt_record_u64(r, "count", g->sums.count);
 	kt_record_u64(r, "timed", g->sums.timed);
 	kt_record_u64(r, "total_ns", g->sums.total_ns);
@@ -450,6 +440,8 @@ static enum kt_status run_faults(int argc, char **argv)
 		return status;
 	status = kt_run_open(&x.run, &opts.common, opts.hist ? KT_VIEW_REGIONS : KT_VIEW_FAULTS,
 			     opts.hist ? "faults" : "fault");
+	if (status == KT_OK && !x.run.record)
+		x.lines = kt_fault_lines_new(x.run.out);
 	if (status == KT_OK)
 		status = kt_run_loop(&x.run, 0, "guest memory faults", &ops, &x);
 	if (status == KT_OK) {
@@ -457,7 +449,7 @@ static enum kt_status run_faults(int argc, char **argv)
 		if (!x.seen && !lost)
 			kt_run_explain_nothing(&x.run, "faults");
 	}
-	kt_str_free(&x.line);
+	kt_fault_lines_free(x.lines);
 	free(x.regions);
 	free(x.unfinished);
 	return kt_run_close(&x.run, status, lost);

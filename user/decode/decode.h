@@ -74,7 +74,7 @@ void kt_pferr_names(u64 error_code, kt_name_fn add, void *ctx);
  */
 void kt_ept_names(u64 qualification, kt_name_fn add, void *ctx);
 /* What kind of access it was, by the right table. */
-enum kt_access { KT_ACCESS_READ, KT_ACCESS_WRITE, KT_ACCESS_FETCH };
+enum kt_access { KT_ACCESS_READ, KT_ACCESS_WRITE, KT_ACCESS_FETCH, KT_ACCESS_COUNT };
 enum kt_access kt_pferr_access(u64 error_code);
 enum kt_access kt_ept_access(u64 qualification);
 const char *kt_access_name(enum kt_access access); /* "read" "write" "fetch" */

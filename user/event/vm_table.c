@@ -16,10 +16,10 @@
 
 struct vm {
 	struct kt_vm_entry entry;
-	char *name;		      /* owned; NULL when the name is in fallback */
-	char fallback[FALLBACK_SIZE]; /* may be written once more, when a comm turns up */
-	bool unnamed;		      /* fallback holds but the pid */
-	u64 retry_ns;		      /* of a process that has gone: when to ask /proc again */
+	char *name;		      /* owned; NULL when the name is one of the next two */
+	char fallback[FALLBACK_SIZE]; /* the pid, … */
+	char comm[FALLBACK_SIZE]; /* … or what the kernel calls the process, which may come later */
+	u64 retry_ns;		  /* of a process that has gone: when to ask /proc again */
 };
 
 /* A pid that was asked for or noted; threads' slots share their process's VM. */
@@ -31,11 +31,10 @@ struct slot {
 };
 
 struct kt_vm_table {
+	struct kt_vm_table_last last; /* the first, for kt_vm_table_again() */
 	char *proc_root;
 	struct slot *slots;
 	size_t slot_count, used;
-	u32 last_pid;	 /* asked for last, … */
-	struct vm *last; /* … and its VM, which is good while it has not gone; NULL at first */
 	struct vm **vms; /* by id */
 	size_t vm_count;
 	struct vm others;
@@ -139,6 +138,12 @@ static struct vm *add_vm(struct kt_vm_table *table, u32 pid)
 	return vm;
 }
 
+static void name_by_comm(struct vm *vm, const struct slot *slot)
+{
+	memcpy(vm->comm, slot->comm, FALLBACK_SIZE);
+	vm->entry.name = vm->comm;
+}
+
 /* An entry for a process that /proc doesn't have. */
 static struct vm *add_unknown(struct kt_vm_table *table, const struct slot *slot)
 {
@@ -147,11 +152,10 @@ static struct vm *add_unknown(struct kt_vm_table *table, const struct slot *slot
 	if (vm == &table->others)
 		return vm;
 	vm->entry.gone = true;
-	vm->unnamed = !*slot->comm;
-	if (vm->unnamed)
-		snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", slot->pid);
+	if (*slot->comm)
+		name_by_comm(vm, slot);
 	else
-		memcpy(vm->fallback, slot->comm, FALLBACK_SIZE);
+		snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", slot->pid);
 	return vm;
 }
 
@@ -211,27 +215,32 @@ static struct vm *resolve(struct kt_vm_table *table, u32 pid)
 	return vm;
 }
 
-const struct kt_vm_entry *kt_vm_table_get(struct kt_vm_table *table, u32 pid)
+static struct vm *look_up(struct kt_vm_table *table, u32 pid)
 {
-	struct vm *vm = table->last;
+	struct vm *vm = find(table, pid)->vm;
 	u64 now;
 
-	/* A slot gets another VM only when its own has gone. */
-	if (vm && table->last_pid == pid && !vm->entry.gone)
-		return &vm->entry;
-	vm = find(table, pid)->vm;
-	table->last_pid = pid;
-	table->last = vm;
 	if (vm && !vm->entry.gone)
-		return &vm->entry;
+		return vm;
 	now = now_ns();
 	if (vm && now < vm->retry_ns)
-		return &vm->entry;
+		return vm;
 	vm = resolve(table, pid);
-	table->last = vm;
 	if (vm->entry.gone)
 		vm->retry_ns = now + RETRY_NS;
-	return &vm->entry;
+	return vm;
+}
+
+const struct kt_vm_entry *kt_vm_table_get(struct kt_vm_table *table, u32 pid)
+{
+	const struct kt_vm_entry *entry = kt_vm_table_again(table, pid);
+
+	if (!entry) {
+		entry = &look_up(table, pid)->entry;
+		table->last.entry = entry;
+		table->last.pid = pid;
+	}
+	return entry;
 }
 
 void kt_vm_table_note(struct kt_vm_table *table, u32 pid, const char *comm)
@@ -241,10 +250,8 @@ void kt_vm_table_note(struct kt_vm_table *table, u32 pid, const char *comm)
 	if (!slot)
 		return;
 	snprintf(slot->comm, FALLBACK_SIZE, "%s", comm);
-	if (slot->vm && slot->vm->unnamed) {
-		memcpy(slot->vm->fallback, slot->comm, FALLBACK_SIZE);
-		slot->vm->unnamed = false;
-	}
+	if (slot->vm && slot->vm != &table->others && slot->vm->entry.name == slot->vm->fallback)
+		name_by_comm(slot->vm, slot);
 }
 
 void kt_vm_table_gone(struct kt_vm_table *table, u32 pid)

@@ -10,9 +10,13 @@
 #include "vm.h"
 
 struct kt_vm_entry {
-	unsigned int id;     /* 0, 1, 2, … as they turned up; never given to another */
-	u32 pid;	     /* thread group */
-	const char *name;    /* never NULL or empty; bytes as they were found: sinks sanitise */
+	unsigned int id; /* 0, 1, 2, … as they turned up; never given to another */
+	u32 pid;	 /* thread group */
+	/*
+	 * Never NULL or empty; bytes as they were found: sinks sanitise. An entry may get another name,
+	 * but what this once pointed to stays, and stays as it was: where it points to says it all.
+	 */
+	const char *name;
 	const char *manager; /* as in struct kt_vm_identity */
 	enum kt_vmm vmm;
 	u64 start_time; /* as in struct kt_vm; 0 when /proc no longer had the process */
@@ -49,5 +53,20 @@ void kt_vm_table_gone(struct kt_vm_table *table, u32 pid);
 
 /* The entry's name matches a shell pattern (fnmatch(3): * ? [a-z] \). */
 bool kt_vm_entry_matches(const struct kt_vm_entry *entry, const char *glob);
+
+/* What every table begins with: the pid asked for last, and its VM; NULL at first. */
+struct kt_vm_table_last {
+	const struct kt_vm_entry *entry;
+	u32 pid;
+};
+
+/* The same VM as kt_vm_table_get(), or NULL when that has to be asked: calls nothing. */
+static inline const struct kt_vm_entry *kt_vm_table_again(const struct kt_vm_table *table, u32 pid)
+{
+	const struct kt_vm_table_last *last = (const struct kt_vm_table_last *)table;
+
+	/* A pid gets another VM only when its own has gone. */
+	return last->pid == pid && last->entry && !last->entry->gone ? last->entry : NULL;
+}
 
 #endif

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "memo.h"
 
-static void set(struct kt_str *s, const char *bytes, size_t n)
+struct kt_memo_slot *kt_memo_keep(struct kt_memo *m, const struct kt_memo_key *key,
+				  const char *text, size_t n)
 {
-	kt_str_reset(s);
-	kt_str_add_n(s, bytes, n);
-}
+	struct kt_memo_slot *slot = kt_memo_slot(m, key);
 
-void kt_memo_keep(struct kt_memo_slot *slot, const struct kt_memo_key *key, const char *text,
-		  size_t n)
-{
-	set(&slot->bytes, key->bytes, key->size);
-	set(&slot->name, key->name, strlen(key->name));
-	set(&slot->text, text, n);
+	if (n > KT_MEMO_TEXT_MAX)
+		return NULL;
+	kt_str_reset(&slot->text);
+	kt_str_room(&slot->text, n + KT_COPY_BLOCK);
+	kt_str_add_n(&slot->text, text, n);
+	memcpy(slot->bytes, key->bytes, key->size);
+	slot->size = key->size;
+	slot->name = key->name;
 	slot->number = key->number;
+	return slot;
 }
 
 void kt_memo_fini(struct kt_memo *m)
 {
-	for (size_t i = 0; i < KT_ARRAY_SIZE(m->slots); i++) {
-		kt_str_free(&m->slots[i].bytes);
-		kt_str_free(&m->slots[i].name);
+	for (size_t i = 0; i < KT_ARRAY_SIZE(m->slots); i++)
 		kt_str_free(&m->slots[i].text);
-	}
+	*m = (struct kt_memo) {};
 }

@@ -14,15 +14,6 @@
 
 #define FALLBACK_WIDTH 80 /* of terminals that do not know theirs, such as serial lines */
 
-struct kt_out {
-	char *name; /* for messages */
-	int fd;
-	int error; /* negative errno; 0 while all is well */
-	bool tty;
-	size_t len;
-	char buffer[64 * 1024];
-};
-
 /*
  * A descriptor of our own, clear of 0 to 2: closing it reports what close() has to say without
  * taking standard output from the rest of the program, and messages never land in the file when
@@ -99,14 +90,12 @@ static void write_all(struct kt_out *o, const char *bytes, size_t n)
 
 void kt_out_write(struct kt_out *o, const char *bytes, size_t n)
 {
-	/* Flushed before, not when full: then the reader of a pipe gets whole lines. */
-	if (n > sizeof(o->buffer) - o->len)
-		kt_out_flush(o);
-	if (n > sizeof(o->buffer)) {
+	kt_out_reserve(o, n);
+	if (n > KT_OUT_SIZE) {
 		write_all(o, bytes, n);
 		return;
 	}
-	memcpy(o->buffer + o->len, bytes, n);
+	memcpy(kt_out_room(o), bytes, n);
 	o->len += n;
 }
 
@@ -129,13 +118,9 @@ bool kt_out_is_tty(const struct kt_out *o)
 
 bool kt_out_colour(const struct kt_out *o)
 {
-	const char *no;
+	const char *no = getenv("NO_COLOR"); /* set and not empty */
 
-	/* First, for it is asked with every event. */
-	if (!o->tty)
-		return false;
-	no = getenv("NO_COLOR"); /* set and not empty */
-	return !no || !no[0];
+	return o->tty && (!no || !no[0]);
 }
 
 unsigned int kt_out_width(const struct kt_out *o)

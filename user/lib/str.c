@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char kt_digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+			      "25262728293031323334353637383940414243444546474849"
+			      "50515253545556575859606162636465666768697071727374"
+			      "75767778798081828384858687888990919293949596979899";
+
 char *kt_str_grow(struct kt_str *s, size_t n)
 {
 	size_t need = s->len + n + 1;
@@ -97,10 +102,6 @@ static void put_decimal8(char *p, u32 value)
 
 char *kt_put_decimal(char *p, u64 value, unsigned int n)
 {
-	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-				    "25262728293031323334353637383940414243444546474849"
-				    "50515253545556575859606162636465666768697071727374"
-				    "75767778798081828384858687888990919293949596979899";
 	char *end = p + n;
 	u32 rest;
 
@@ -108,7 +109,7 @@ char *kt_put_decimal(char *p, u64 value, unsigned int n)
 		put_decimal8(p + n - 8, (u32)(value % 100000000));
 	rest = (u32)(value % 100000000);
 	for (; n >= 2; n -= 2, rest /= 100)
-		memcpy(p + n - 2, pairs + 2 * (rest % 100), 2);
+		memcpy(p + n - 2, kt_digit_pairs + 2 * (rest % 100), 2);
 	if (n)
 		*p = '0' + (char)(rest % 10);
 	return end;
@@ -151,9 +152,14 @@ static unsigned int decimal_digits(u64 value)
 	return least + (value >= powers[least]);
 }
 
+char *kt_put_u64(char *p, u64 value)
+{
+	return kt_put_decimal(p, value, decimal_digits(value));
+}
+
 void kt_str_add_u64(struct kt_str *s, u64 value)
 {
-	kt_str_end(s, kt_put_decimal(kt_str_room(s, 20), value, decimal_digits(value)));
+	kt_str_end(s, kt_put_u64(kt_str_room(s, KT_U64_LENGTH), value));
 }
 
 /* Writes eight hexadecimal digits, all at once: each byte of a u64 becomes one of them. */
@@ -170,17 +176,21 @@ static void put_hex8(char *p, u32 value)
 	memcpy(p, &x, 8);
 }
 
-void kt_str_add_hex(struct kt_str *s, u64 value)
+char *kt_put_hex(char *p, u64 value)
 {
 	unsigned int digits = (67 - __builtin_clzll(value | 1)) / 4;
-	char *p = kt_str_room(s, 2 + 16);
 
 	value <<= 64 - 4 * digits;
 	memcpy(p, "0x", 2);
 	put_hex8(p + 2, value >> 32);
 	if (digits > 8)
 		put_hex8(p + 10, (u32)value);
-	kt_str_end(s, p + 2 + digits);
+	return p + 2 + digits;
+}
+
+void kt_str_add_hex(struct kt_str *s, u64 value)
+{
+	kt_str_end(s, kt_put_hex(kt_str_room(s, KT_U64_LENGTH), value));
 }
 
 void kt_str_pad(struct kt_str *s, size_t from, size_t width)

@@ -18,6 +18,10 @@ struct kt_str {
 
 void kt_str_free(struct kt_str *s);
 
+#define KT_COPY_BLOCK 64
+
+extern const char kt_digit_pairs[]; /* "000102…99" */
+
 char *kt_str_grow(struct kt_str *s, size_t n);		  /* kt_str_room(), no room left */
 void kt_copy_bytes(char *to, const char *from, size_t n); /* memcpy(), quicker for a few bytes */
 
@@ -60,6 +64,28 @@ static inline void kt_str_add_n(struct kt_str *s, const char *bytes, size_t n)
 	kt_str_end(s, p + n);
 }
 
+/*
+ * Copies n bytes and up to a block more, which both sides must have room for: then no length needs a
+ * case of its own.
+ */
+static inline void kt_copy_blocks(char *to, const char *from, size_t n)
+{
+	typedef char piece __attribute__((vector_size(16)));
+	piece a, b, c, d;
+
+	_Static_assert(KT_COPY_BLOCK == 4 * sizeof(piece), "four of them");
+	for (const char *end = to + n; to < end; to += KT_COPY_BLOCK, from += KT_COPY_BLOCK) {
+		memcpy(&a, from, sizeof(a));
+		memcpy(&b, from + 16, sizeof(b));
+		memcpy(&c, from + 32, sizeof(c));
+		memcpy(&d, from + 48, sizeof(d));
+		memcpy(to, &a, sizeof(a));
+		memcpy(to + 16, &b, sizeof(b));
+		memcpy(to + 32, &c, sizeof(c));
+		memcpy(to + 48, &d, sizeof(d));
+	}
+}
+
 static inline void kt_str_add(struct kt_str *s, const char *text)
 {
 	kt_str_add_n(s, text, strlen(text));
@@ -78,8 +104,25 @@ void kt_str_vaddf(struct kt_str *s, const char *fmt, va_list args) KT_PRINTF(2, 
 void kt_str_add_u64(struct kt_str *s, u64 value);     /* decimal, without printf's cost */
 void kt_str_add_hex(struct kt_str *s, u64 value);     /* 0x…, lower case, no padding */
 void kt_str_add_hex_byte(struct kt_str *s, u8 value); /* two digits */
+/* kt_str_add_u64() and kt_str_add_hex() to where KT_U64_LENGTH bytes may be; they return the end. */
+#define KT_U64_LENGTH 20
+char *kt_put_u64(char *p, u64 value);
+char *kt_put_hex(char *p, u64 value);
 /* Writes the nine decimals of a number of ns below a second; returns their end. */
 char *kt_put_fraction(char *p, u32 ns);
+/* Writes the six decimals of a number below a million; returns their end. */
+static inline char *kt_put_six(char *p, u32 value)
+{
+	/* value / 10000 as a fixed point number, exact enough for three pairs of digits */
+	u64 x = value * 429497ull;
+
+	memcpy(p, kt_digit_pairs + 2 * (x >> 32), 2);
+	x = (u32)x * 100ull;
+	memcpy(p + 2, kt_digit_pairs + 2 * (x >> 32), 2);
+	x = (u32)x * 100ull;
+	memcpy(p + 4, kt_digit_pairs + 2 * (x >> 32), 2);
+	return p + 6;
+}
 /* Writes value's last n decimal digits, with leading zeros and without a NUL; returns their end. */
 char *kt_put_decimal(char *p, u64 value, unsigned int n);
 /*

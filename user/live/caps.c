@@ -170,9 +170,10 @@ static void gather_records(struct kt_facts *facts, int tracefs)
 	}
 }
 
-void kt_caps_gather(struct kt_facts *facts, int *tracefs)
+void kt_caps_gather(struct kt_facts *facts, int *tracefs, struct kt_kernel_types *types)
 {
-	struct kt_btf_targets targets = { 0 };
+	struct kt_kernel_types own = { 0 };
+	struct kt_kernel_types *look = types ? types : &own;
 	libbpf_print_fn_t print;
 
 	memset(facts, 0, sizeof(*facts));
@@ -188,7 +189,8 @@ void kt_caps_gather(struct kt_facts *facts, int *tracefs)
 	gather_records(facts, *tracefs);
 	/* What doesn't parse or load is a fact, and no error to be told of. */
 	print = libbpf_set_print(NULL);
-	kt_caps_gather_btf(facts, &targets);
-	kt_caps_gather_bpf(facts, &targets);
+	kt_caps_gather_btf(facts, look);
+	kt_caps_gather_bpf(facts, look);
 	libbpf_set_print(print);
+	kt_types_free(&own);
 }

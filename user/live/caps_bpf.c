@@ -48,7 +48,7 @@ static u32 try_program(enum bpf_prog_type type, enum bpf_attach_type attach, u32
 	return answer(bpf_prog_load(type, NULL, "GPL", insns, KT_ARRAY_SIZE(insns), &opts));
 }
 
-void kt_caps_gather_bpf(struct kt_facts *facts, const struct kt_btf_targets *targets)
+void kt_caps_gather_bpf(struct kt_facts *facts, const struct kt_kernel_types *types)
 {
 	u32 iterator;
 
@@ -58,12 +58,12 @@ void kt_caps_gather_bpf(struct kt_facts *facts, const struct kt_btf_targets *tar
 		answer(bpf_map_create(BPF_MAP_TYPE_QUEUE, NULL, 0, sizeof(u32), 1, NULL));
 	facts->map_array_of_maps = try_array_of_maps();
 	facts->prog_tracing =
-		try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, targets->tracepoint);
-	iterator = try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, targets->iterator);
+		try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, types->sched_switch);
+	iterator = try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, types->task_file);
 	if (facts->prog_tracing == KT_CAN)
 		facts->prog_tracing = iterator;
 	facts->prog_raw_tracepoint = try_program(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0);
 	facts->prog_tracepoint = try_program(BPF_PROG_TYPE_TRACEPOINT, 0, 0);
 	facts->prog_fentry =
-		try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, targets->function);
+		try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, types->fentry_test);
 }

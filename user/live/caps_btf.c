@@ -26,7 +26,7 @@
 struct wanted {
 	const char *name;
 	u32 kind; /* BTF_KIND_… */
-	/* Where the number of the type goes, or else the tracepoint's arguments. */
+	/* Where the number of the type goes, and the tracepoint's arguments; NULL: not asked for. */
 	u32 *id;
 	char *proto;
 };
@@ -35,6 +35,7 @@ struct wanted {
 
 struct walk {
 	struct kt_facts *facts;
+	struct kt_kernel_types *types;
 	bool initials[256]; /* first bytes of the names */
 	struct wanted wanted[SLOTS];
 	u32 rdonly_cast;
@@ -65,20 +66,26 @@ static void want(struct walk *w, const char *name, u32 kind, u32 *id, char *prot
 	w->initials[(u8)name[0]] = true;
 }
 
-static void prepare(struct walk *w, struct kt_facts *facts, struct kt_btf_targets *targets)
+static void prepare(struct walk *w, struct kt_facts *facts, struct kt_kernel_types *types)
 {
 	memset(w, 0, sizeof(*w));
 	w->facts = facts;
+	w->types = types;
 #define WANT(name)                                                                                 \
-	want(w, "btf_trace_" #name, BTF_KIND_TYPEDEF, NULL, facts->tracepoints[KT_TP_##name].proto);
+	want(w, "btf_trace_" #name, BTF_KIND_TYPEDEF, &types->tracepoints[KT_TP_##name],           \
+	     facts->tracepoints[KT_TP_##name].proto);
 	KT_TRACEPOINTS(WANT)
 	for (size_t i = 0; i < KT_ARRAY_SIZE(members); i++)
 		want(w, members[i].type, BTF_KIND_STRUCT, NULL, NULL);
 	want(w, "bpf_rdonly_cast", BTF_KIND_FUNC, &w->rdonly_cast, NULL);
+	want(w, "kvm_vcpu", BTF_KIND_STRUCT, &types->plain.kvm_vcpu, NULL);
+	want(w, "timespec64", BTF_KIND_STRUCT, &types->plain.timespec64, NULL);
+	want(w, "itimerspec64", BTF_KIND_STRUCT, &types->plain.itimerspec64, NULL);
+	want(w, "upid", BTF_KIND_STRUCT, &types->plain.upid, NULL);
 	/* In every kernel that has BTF. */
-	want(w, "btf_trace_sched_switch", BTF_KIND_TYPEDEF, &targets->tracepoint, NULL);
-	want(w, "bpf_iter_task_file", BTF_KIND_FUNC, &targets->iterator, NULL);
-	want(w, "bpf_fentry_test1", BTF_KIND_FUNC, &targets->function, NULL);
+	want(w, "btf_trace_sched_switch", BTF_KIND_TYPEDEF, &types->sched_switch, NULL);
+	want(w, "bpf_iter_task_file", BTF_KIND_FUNC, &types->task_file, NULL);
+	want(w, "bpf_fentry_test1", BTF_KIND_FUNC, &types->fentry_test, NULL);
 }
 
 /* Past typedefs, qualifiers and tags; NULL when the chain leads nowhere. */
@@ -179,8 +186,8 @@ static void read_members(struct walk *w, const struct btf *btf, const struct btf
 	}
 }
 
-/* Of split types, those behind the base. */
-static void walk_types(struct walk *w, const struct btf *btf)
+/* Of split types, those behind the base. numbered: what programs attach to may be among them. */
+static void walk_types(struct walk *w, const struct btf *btf, bool numbered)
 {
 	const struct btf *base = btf__base_btf(btf);
 	u32 end = btf__type_cnt(btf);
@@ -201,9 +208,9 @@ static void walk_types(struct walk *w, const struct btf *btf)
 			continue;
 		if (kind == BTF_KIND_STRUCT)
 			read_members(w, btf, t, name);
-		else if (wanted->proto && !wanted->proto[0])
+		if (wanted->proto && !wanted->proto[0])
 			read_proto(btf, t, wanted->proto);
-		else if (wanted->id && !*wanted->id && !base)
+		if (wanted->id && !*wanted->id && (!base || (numbered && wanted->proto)))
 			*wanted->id = id;
 	}
 }
@@ -280,9 +287,12 @@ static void gather_modules(struct walk *w, struct btf *vmlinux)
 			facts->btf_kvm = state;
 		if (vendor)
 			facts->btf_vendor = state;
-		if (btf && (kvm || vendor))
-			walk_types(w, btf);
-		btf__free(btf);
+		if (btf && (kvm || vendor)) {
+			walk_types(w, btf, kvm);
+			w->types->modules[vendor] = btf;
+		} else {
+			btf__free(btf);
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -305,7 +315,8 @@ static void gather_types(struct walk *w, struct btf *vmlinux)
 {
 	struct kt_facts *facts = w->facts;
 
-	walk_types(w, vmlinux);
+	w->types->module_types = btf__type_cnt(vmlinux);
+	walk_types(w, vmlinux, true);
 	facts->kfunc_rdonly_cast = w->rdonly_cast ? KT_CAN : KT_CANNOT;
 	if (facts->kvm == KT_KVM_MODULE) {
 		facts->btf_kvm = KT_BTF_ABSENT;
@@ -321,16 +332,14 @@ static void gather_types(struct walk *w, struct btf *vmlinux)
 			strcpy(facts->tracepoints[i].proto, "-");
 }
 
-void kt_caps_gather_btf(struct kt_facts *facts, struct kt_btf_targets *targets)
+void kt_caps_gather_btf(struct kt_facts *facts, struct kt_kernel_types *types)
 {
-	struct btf *vmlinux;
 	struct walk w;
 
-	prepare(&w, facts, targets);
-	facts->btf_vmlinux = parse("vmlinux", NULL, &vmlinux);
-	if (vmlinux)
-		gather_types(&w, vmlinux);
+	prepare(&w, facts, types);
+	facts->btf_vmlinux = parse("vmlinux", NULL, &types->vmlinux);
+	if (types->vmlinux)
+		gather_types(&w, types->vmlinux);
 	else
 		facts->btf_kvm = facts->btf_vendor = facts->btf_vmlinux;
-	btf__free(vmlinux);
 }

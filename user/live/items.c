@@ -78,6 +78,15 @@ static void cause_exit(const struct kt_facts *facts, const struct kt_way *way,
 		    facts->vendor);
 }
 
+static void cause_msr(const struct kt_facts *facts, const struct kt_way *way, struct kt_str *source,
+		      struct kt_str *lack)
+{
+	(void)facts;
+	(void)lack;
+	if (way_is(way, "vmcb"))
+		set(source, "the guest's registers, when the exception is injected");
+}
+
 static void fault_error_code(const struct kt_facts *facts, const struct kt_way *way,
 			     struct kt_str *source, struct kt_str *lack)
 {
@@ -140,7 +149,7 @@ static const struct kt_item items[] = {
 	  exception_address, NULL, false },
 	{ KT_VIEW_EXCEPTIONS, "cause.exit", KT_PART_CAUSE_EXIT, "record of kvm_exit", cause_exit,
 	  "the exit before an exception is not shown", false },
-	{ KT_VIEW_EXCEPTIONS, "cause.msr", KT_PART_CAUSE_MSR, "kvm_msr", NULL,
+	{ KT_VIEW_EXCEPTIONS, "cause.msr", KT_PART_CAUSE_MSR, "kvm_msr", cause_msr,
 	  "the MSR of an exception is not shown", false },
 	{ KT_VIEW_EXCEPTIONS, "cause.cr", KT_PART_CAUSE_CR, "kvm_cr", NULL,
 	  "the control register of an exception is not shown", false },

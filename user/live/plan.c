@@ -393,8 +393,6 @@ static void choose_maps(enum kt_view view, struct kt_plan *plan)
 	plan->uses_slots = view != KT_VIEW_VCPUS;
 	plan->uses_rings = view == KT_VIEW_EXCEPTIONS || view == KT_VIEW_FAULTS;
 	plan->uses_cells = view == KT_VIEW_EXITS;
-	plan->uses_last_exits = view == KT_VIEW_EXCEPTIONS;
-	plan->uses_pending = view == KT_VIEW_FAULTS || view == KT_VIEW_REGIONS;
 	plan->uses_regions = view == KT_VIEW_REGIONS;
 }
 

@@ -27,7 +27,7 @@ struct kt_plan {
 	u32 ways;	   /* bit mask over kt_ways: those chosen */
 	bool exit_in_vmcb; /* exceptions: there is no program on kvm_exit */
 	/* Maps that are needed. */
-	bool uses_rings, uses_slots, uses_cells, uses_last_exits, uses_pending, uses_regions;
+	bool uses_rings, uses_slots, uses_cells, uses_regions;
 	/* Hash tables take their memory beforehand: raw and classic tracepoints fill them. */
 	bool preallocates;
 	/* Of the parts of this view: why a way that would have been better cannot be gone. */

@@ -86,6 +86,8 @@ const struct kt_way kt_ways[] = {
 	{ KT_PART_CAUSE_EXIT, "vmcb", KT_NEEDS_VMCB, { "kt_inject" } },
 	{ KT_PART_CAUSE_EXIT, "btf", 0, { "kt_exit_note" } },
 	{ KT_PART_CAUSE_EXIT, "raw", 0, { "kt_exit_note_r" } },
+	/* Likewise which MSR it was is still in the guest's registers. */
+	{ KT_PART_CAUSE_MSR, "vmcb", KT_NEEDS_VMCB, { "kt_inject" } },
 	{ KT_PART_CAUSE_MSR, "btf", 0, { "kt_msr" } },
 	{ KT_PART_CAUSE_MSR, "raw", 0, { "kt_msr_r" } },
 	{ KT_PART_CAUSE_CR, "btf", 0, { "kt_cr" } },

@@ -10,6 +10,8 @@
 
 #include "ring.h"
 
+#define MAX_BATCH 8192 /* bytes: some sixty records */
+
 struct ring {
 	u64 *consumer;	     /* page 0 of the map: ours to write */
 	const u64 *producer; /* page 1: the kernel's */
@@ -17,6 +19,8 @@ struct ring {
 	u64 size;
 	u64 position; /* where the next record begins */
 	u64 end;      /* the kernel's position when this drain began */
+	u64 pause;    /* where to tell the kernel our position, at the latest the end */
+	u64 batch;    /* how far that is at most from the last such place */
 };
 
 /* A ring's first record; its time is here too, so that ordering touches no ring. */
@@ -55,6 +59,7 @@ static int map_ring(struct ring *r, int fd)
 	r->producer = (const u64 *)kernel;
 	r->data = kernel + page;
 	r->position = *r->consumer;
+	r->batch = r->size / 16 < MAX_BATCH ? r->size / 16 : MAX_BATCH;
 	return 0;
 }
 
@@ -115,27 +120,67 @@ static u32 record_size(u32 header)
 	return header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 }
 
-static void skip_record(struct ring *r, u32 header)
+/* What a record takes in the ring. */
+static u64 whole_size(u32 size)
 {
-	r->position += (record_size(header) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
+	return (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 }
 
-/* Finds the next record that is ready; false when there is none. The kernel writes the header last. */
+/* So far records may be read before the kernel is told. */
+static void set_pause(struct ring *r)
+{
+	r->pause = r->end - r->position > r->batch ? r->position + r->batch : r->end;
+}
+
+/*
+ * Lets the kernel have what was read. Its CPU looks at this place with every record it writes, so it
+ * is written to now and then only, long before the ring could be full for want of it.
+ */
+static void publish(struct ring *r)
+{
+	if (*r->consumer != r->position)
+		__atomic_store_n(r->consumer, r->position, __ATOMIC_RELEASE);
+	set_pause(r);
+}
+
+static const char *first_of(const struct ring *r)
+{
+	return r->data + (r->position & (r->size - 1));
+}
+
+/* The kernel writes it last. */
+static u32 header_of(const char *record)
+{
+	return __atomic_load_n((const u32 *)record, __ATOMIC_ACQUIRE);
+}
+
+/* False when it is not ready, or nothing to hand over. */
+static bool set_turn(struct turn *turn, const char *record)
+{
+	u32 header = header_of(record);
+
+	/* Larger than any record when it is busy or discarded. */
+	if (header < sizeof(struct kt_head) || header >= BPF_RINGBUF_DISCARD_BIT)
+		return false;
+	turn->size = header;
+	turn->head = (const struct kt_head *)(record + BPF_RINGBUF_HDR_SZ);
+	turn->ts = turn->head->ts;
+	return true;
+}
+
+/* Finds the next record that is ready; false when there is none. */
 static bool peek(struct ring *r, struct turn *turn)
 {
 	while (r->position < r->end) {
-		const char *at = r->data + (r->position & (r->size - 1));
-		u32 header = __atomic_load_n((const u32 *)at, __ATOMIC_ACQUIRE);
+		u32 header = header_of(first_of(r));
 
+		if (r->position >= r->pause)
+			publish(r);
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			return false;
-		turn->size = record_size(header);
-		if (!(header & BPF_RINGBUF_DISCARD_BIT) && turn->size >= sizeof(struct kt_head)) {
-			turn->head = (const struct kt_head *)(at + BPF_RINGBUF_HDR_SZ);
-			turn->ts = turn->head->ts;
+		if (set_turn(turn, first_of(r)))
 			return true;
-		}
-		skip_record(r, header);
+		r->position += whole_size(record_size(header));
 	}
 	return false;
 }
@@ -162,6 +207,7 @@ static void fill_heap(struct kt_rings *r)
 	r->heap_size = 0;
 	for (u32 i = 0; i < r->count; i++) {
 		r->rings[i].end = __atomic_load_n(r->rings[i].producer, __ATOMIC_ACQUIRE);
+		set_pause(&r->rings[i]);
 		r->heap[r->heap_size].ring = &r->rings[i];
 		if (peek(&r->rings[i], &r->heap[r->heap_size]))
 			r->heap_size++;
@@ -170,20 +216,48 @@ static void fill_heap(struct kt_rings *r)
 		sink_down(r, i);
 }
 
+/* Until when it is still the first ring's turn. */
+static u64 turn_ends(const struct kt_rings *r, u64 horizon)
+{
+	for (u32 next = 1; next < r->heap_size && next <= 2; next++)
+		if (r->heap[next].ts < horizon)
+			horizon = r->heap[next].ts;
+	return horizon;
+}
+
+/*
+ * Hands over the records of the first ring, from the one in turn on, up to those later than last.
+ * Returns false when there are no more in it.
+ */
+static bool take_turn(struct turn *first, u64 last, kt_record_fn fn, void *ctx)
+{
+	struct turn turn = *first; /* in registers */
+	struct ring *ring = turn.ring;
+	bool more;
+
+	do {
+		fn(ctx, turn.head, turn.size);
+		ring->position += whole_size(turn.size);
+		more = ring->position < ring->pause && set_turn(&turn, first_of(ring));
+		if (!more) {
+			more = peek(ring, first);
+			turn = *first;
+		}
+	} while (more && turn.ts <= last);
+	*first = turn;
+	return more;
+}
+
 bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx)
 {
 	fill_heap(r);
 	while (r->heap_size && r->heap[0].ts <= horizon) {
-		struct turn *first = &r->heap[0];
-		struct ring *ring = first->ring;
-
-		fn(ctx, first->head, first->size);
-		skip_record(ring, first->size);
-		__atomic_store_n(ring->consumer, ring->position, __ATOMIC_RELEASE);
-		if (!peek(ring, first))
-			*first = r->heap[--r->heap_size];
+		if (!take_turn(&r->heap[0], turn_ends(r, horizon), fn, ctx))
+			r->heap[0] = r->heap[--r->heap_size];
 		if (r->heap_size > 1)
 			sink_down(r, 0);
 	}
+	for (u32 i = 0; i < r->count; i++)
+		publish(&r->rings[i]);
 	return r->heap_size != 0;
 }

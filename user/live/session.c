@@ -21,17 +21,28 @@
 
 #define MODULE_POLL_SECONDS 1
 
+static void forget_types(struct kt_session *s)
+{
+	if (s->types_file >= 0)
+		close(s->types_file);
+	s->types_file = -1;
+	kt_types_free(&s->types);
+	memset(&s->types, 0, sizeof(s->types));
+}
+
 static void gather(struct kt_session *s)
 {
 	if (s->tracefs >= 0)
 		close(s->tracefs);
-	kt_caps_gather(&s->facts, &s->tracefs);
+	forget_types(s);
+	kt_caps_gather(&s->facts, &s->tracefs, &s->types);
 }
 
 static void wait_for_kvm(struct kt_session *s)
 {
 	kt_note("waiting for KVM to be loaded (Ctrl-C ends)");
 	while (kt_facts_lack_kvm(&s->facts)) {
+		kt_types_free(&s->types); /* many MB */
 		sleep(MODULE_POLL_SECONDS);
 		gather(s);
 	}
@@ -174,6 +185,7 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 	*out = s;
 	s->opts = *opts;
 	s->tracefs = -ENOENT;
+	s->types_file = -1;
 	s->epoch = 1;
 	s->request.view = opts->view;
 	s->request.ways = getenv("KVMTRACE_WAYS");
@@ -239,6 +251,10 @@ static struct bpf_link *attach_program(const struct kt_session *s, const struct 
 
 	if (p->kind == KT_ON_CLASSIC)
 		return attach_classic(s, prog, event_of(p));
+	if (p->kind == KT_ON_BTF)
+		return bpf_program__attach_trace(prog);
+	if (p->kind == KT_ON_FILES)
+		return bpf_program__attach_iter(prog, NULL);
 	return bpf_program__attach(prog);
 }
 
@@ -309,6 +325,7 @@ void kt_session_close(struct kt_session *s)
 		return;
 	kt_session_detach(s);
 	kt_object_unload(s);
+	forget_types(s);
 	kt_plan_fini(&s->plan);
 	kt_str_free(&s->failure);
 	for (u32 i = 0; i < kt_program_count; i++)

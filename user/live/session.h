@@ -74,9 +74,9 @@ void kt_session_release(struct kt_session *s, u32 slot);
 typedef void (*kt_slot_fn)(void *ctx, u32 slot);
 void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx);
 
-/* exits: every histogram in use. Returns 0 or a negative errno. */
+/* exits: every histogram in use. */
 typedef void (*kt_cell_fn)(void *ctx, const struct kt_cell *cell);
-int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx);
+void kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx);
 /* Those of one vCPU. */
 void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void *ctx);
 /* A new interval begins: minima and maxima start anew. Returns the epoch that ended. */
@@ -86,8 +86,8 @@ u32 kt_session_epoch(const struct kt_session *s);
 /* faults --hist: every region. Returns 0 or a negative errno. */
 typedef void (*kt_region_fn)(void *ctx, const struct kt_region_key *key, const struct kt_region *r);
 int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx);
-/* The fault this vCPU is in the middle of. False: none. */
-bool kt_session_pending_fault(struct kt_session *s, u32 slot, struct kt_pending_fault *fault);
+/* The fault this vCPU is in the middle of. NULL: none. */
+const struct kt_pending_fault *kt_session_pending_fault(const struct kt_session *s, u32 slot);
 
 /* Every vCPU there is, by the task_file iterator. Returns 0 or a negative errno. */
 typedef void (*kt_vcpu_found_fn)(void *ctx, const struct kt_vcpu_found *found);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* The BPF object of a session: made to the plan's measure, loaded, and taken apart. */
 #include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +15,15 @@
 #include "session_priv.h"
 #include "kvmtrace.skel.h" /* needs the shared types */
 
-#define MIN_VCPUS	1024
-#define VCPUS_PER_CPU	8
-#define DEFAULT_REGIONS 65536
-#define RAW_MORE_CELLS	4096
-#define RAW_REGIONS	16384
-#define RING_TOTAL_KIB	(64 * 1024)
-#define RING_MIN_KIB	64
-#define RING_MAX_KIB	1024
+#define MIN_VCPUS	   1024
+#define VCPUS_PER_CPU	   8
+#define FAR_REGIONS	   65536
+#define NEAR_REGIONS_BYTES (KT_NEAR_REGIONS * sizeof(struct kt_near_region))
+#define RAW_MORE_CELLS	   4096
+#define RAW_FAR_REGIONS	   16384
+#define RING_TOTAL_KIB	   (64 * 1024)
+#define RING_MIN_KIB	   64
+#define RING_MAX_KIB	   1024
 
 static u32 round_up_pow2(u32 v)
 {
@@ -62,9 +65,9 @@ static void size_maps(struct kt_session *s)
 		{ skel->maps.cells, p->uses_cells, KT_CELLS },
 		{ skel->maps.more_cells, p->uses_cells, KT_MORE_CELLS },
 		{ skel->maps.free_cells, p->uses_cells, KT_CELLS },
-		{ skel->maps.last_exits, p->uses_last_exits, slots },
-		{ skel->maps.pending_faults, p->uses_pending, slots },
-		{ skel->maps.regions, p->uses_regions, DEFAULT_REGIONS },
+		{ skel->maps.near_regions, p->uses_regions, KT_NEAR_REGIONS },
+		{ skel->maps.region_claims, p->uses_regions, KT_NEAR_REGIONS },
+		{ skel->maps.far_regions, p->uses_regions, FAR_REGIONS },
 	};
 
 	for (size_t i = 0; i < KT_ARRAY_SIZE(maps); i++) {
@@ -87,7 +90,8 @@ static void preallocate(struct kt_session *s)
 		u32 entries;
 	} maps[] = {
 		{ s->skel->maps.more_cells, s->plan.uses_cells, RAW_MORE_CELLS },
-		{ s->skel->maps.regions, s->plan.uses_regions, RAW_REGIONS },
+		{ s->skel->maps.region_claims, s->plan.uses_regions, KT_NEAR_REGIONS },
+		{ s->skel->maps.far_regions, s->plan.uses_regions, RAW_FAR_REGIONS },
 	};
 
 	for (size_t i = 0; s->plan.preallocates && i < KT_ARRAY_SIZE(maps); i++) {
@@ -134,6 +138,9 @@ static void configure(struct kt_session *s)
 		cfg->buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
 	s->skel->data->control.epoch = s->epoch;
 	cfg->exit_in_vmcb = s->plan.exit_in_vmcb;
+	if (s->types.plain.kvm_vcpu && s->types.plain.timespec64 && s->types.plain.itimerspec64 &&
+	    s->types.plain.upid)
+		s->skel->rodata_types->types = s->types.plain;
 	cfg->regions = s->opts.view == KT_VIEW_REGIONS;
 	s->slots = s->opts.vcpu_capacity ? s->opts.vcpu_capacity : VCPUS_PER_CPU * s->facts.cpus;
 	if (!s->opts.vcpu_capacity && s->slots < MIN_VCPUS)
@@ -199,23 +206,65 @@ static int fill_maps(struct kt_session *s)
 					s->facts.cpus * sizeof(*s->cpu_lost), PROT_READ);
 		err = s->cpu_lost ? make_rings(s) : -ENOMEM;
 	}
+	if (!err && s->plan.uses_regions) {
+		s->near_regions =
+			map_array(s->skel->maps.near_regions, NEAR_REGIONS_BYTES, PROT_READ);
+		err = s->near_regions ? 0 : -ENOMEM;
+	}
 	if (!err && s->plan.uses_cells)
 		err = fill_queue(s->skel->maps.free_cells, KT_CELLS);
 	return err;
+}
+
+/* The types go at once: libbpf is going to load vmlinux's for itself. */
+static int write_types(struct kt_session *s)
+{
+	size_t size;
+	int err = 0;
+
+	if (s->types.vmlinux && s->types_file >= 0)
+		err = kt_types_write(&s->types, s->skel->obj, kvmtrace_bpf__elf_bytes(&size),
+				     s->types_file);
+	kt_types_free(&s->types);
+	if (err) {
+		close(s->types_file);
+		s->types_file = -1;
+	}
+	return err;
+}
+
+static int load_programs(struct kt_session *s)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	char path[32];
+	int err;
+
+	if (s->types.vmlinux)
+		s->types_file = memfd_create("kvmtrace-types", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->types_file);
+	if (s->types_file >= 0)
+		opts.btf_custom_path = path;
+	s->skel = kvmtrace_bpf__open_opts(&opts);
+	if (!s->skel)
+		return -errno;
+	err = write_types(s);
+	if (err)
+		return err;
+	configure(s);
+	size_maps(s);
+	preallocate(s);
+	choose_programs(s);
+	return kvmtrace_bpf__load(s->skel);
 }
 
 int kt_object_load(struct kt_session *s)
 {
 	int err;
 
-	s->skel = kvmtrace_bpf__open();
-	if (!s->skel)
-		return -errno;
-	configure(s);
-	size_maps(s);
-	preallocate(s);
-	choose_programs(s);
-	err = kvmtrace_bpf__load(s->skel);
+	kt_targets_use(&s->types);
+	err = load_programs(s);
+	kt_targets_use(NULL);
+	malloc_trim(0); /* the kernel's types took many MB, in pieces */
 	return err ? err : fill_maps(s);
 }
 
@@ -232,6 +281,9 @@ void kt_object_unload(struct kt_session *s)
 	if (s->cpu_lost)
 		munmap((void *)s->cpu_lost, mapped_bytes(s->facts.cpus * sizeof(*s->cpu_lost)));
 	s->cpu_lost = NULL;
+	if (s->near_regions)
+		munmap((void *)s->near_regions, mapped_bytes(NEAR_REGIONS_BYTES));
+	s->near_regions = NULL;
 	kvmtrace_bpf__destroy(s->skel);
 	s->skel = NULL;
 }

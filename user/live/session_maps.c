@@ -13,8 +13,6 @@
 #include "session_priv.h"
 #include "kvmtrace.skel.h" /* needs the shared types */
 
-#define CELLS_PER_READ 32
-
 int kt_session_notices_fd(const struct kt_session *s)
 {
 	return s->skel && s->plan.uses_slots ? bpf_map__fd(s->skel->maps.notices) : -1;
@@ -84,14 +82,6 @@ void kt_session_mute(struct kt_session *s, u32 slot)
 		__atomic_store_n(&s->vcpus[slot].muted, 1, __ATOMIC_RELAXED);
 }
 
-static void zero_element(struct bpf_map *map, u32 slot, size_t size)
-{
-	void *zeros = kt_alloc(size);
-
-	bpf_map_update_elem(bpf_map__fd(map), &slot, zeros, BPF_ANY);
-	free(zeros);
-}
-
 /* Clears the histograms of a slot and returns their numbers to the pool. */
 static void release_cells(struct kt_session *s, const struct kt_vcpu *v)
 {
@@ -122,11 +112,6 @@ void kt_session_release(struct kt_session *s, u32 slot)
 		return;
 	if (s->plan.uses_cells)
 		release_cells(s, v);
-	if (s->plan.uses_last_exits)
-		zero_element(s->skel->maps.last_exits, slot,
-			     bpf_map__value_size(s->skel->maps.last_exits));
-	if (s->plan.uses_pending)
-		zero_element(s->skel->maps.pending_faults, slot, sizeof(struct kt_pending_fault));
 	if (!bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu, &holder) &&
 	    holder == slot)
 		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.vcpu_slots), &vcpu);
@@ -168,54 +153,22 @@ void kt_session_each_cell_of(struct kt_session *s, u32 slot, kt_cell_fn fn, void
 	free(cell);
 }
 
-/* The array, many at a time. */
-static int each_in_array(struct kt_session *s, kt_cell_fn fn, void *ctx)
+/* By the vCPUs' own lists: the maps have room for many more than there are. */
+void kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
 {
-	struct kt_cell *cells = kt_alloc(CELLS_PER_READ * sizeof(*cells));
-	u32 keys[CELLS_PER_READ], position, count;
-	void *in = NULL;
-	int err;
-
-	do {
-		count = CELLS_PER_READ;
-		err = bpf_map_lookup_batch(bpf_map__fd(s->skel->maps.cells), in, &position, keys,
-					   cells, &count, NULL);
-		if (err && errno != ENOENT) {
-			err = -errno;
-			break;
-		}
-		for (u32 i = 0; i < count; i++)
-			if (cells[i].slot && cells[i].slot < s->slots)
-				fn(ctx, &cells[i]);
-		in = &position;
-	} while (!err);
-	free(cells);
-	return err == -ENOENT ? 0 : err;
-}
-
-int kt_session_each_cell(struct kt_session *s, kt_cell_fn fn, void *ctx)
-{
-	struct kt_cell *cell;
-	u32 key, next, *at = NULL;
-	int err, fd;
-
-	if (!s->skel)
-		return 0;
-	err = each_in_array(s, fn, ctx);
-	fd = bpf_map__fd(s->skel->maps.more_cells);
-	cell = kt_alloc(sizeof(*cell));
-
-	while (!err && !bpf_map_get_next_key(fd, at, &next)) {
-		if (!bpf_map_lookup_elem(fd, &next, cell) && cell->slot && cell->slot < s->slots)
-			fn(ctx, cell);
-		key = next;
-		at = &key;
-	}
-	free(cell);
-	return err;
+	for (u32 slot = 1; slot < kt_session_slots(s); slot++)
+		if (s->vcpus[slot].vcpu)
+			kt_session_each_cell_of(s, slot, fn, ctx);
 }
 
 /* ---- faults ---- */
+
+static void each_near_region(const struct kt_session *s, kt_region_fn fn, void *ctx)
+{
+	for (u32 i = 0; i < KT_NEAR_REGIONS; i++)
+		if (s->near_regions[i].key.tgid)
+			fn(ctx, &s->near_regions[i].key, &s->near_regions[i].sums);
+}
 
 int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx)
 {
@@ -225,7 +178,8 @@ int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx)
 
 	if (!s->skel)
 		return 0;
-	fd = bpf_map__fd(s->skel->maps.regions);
+	each_near_region(s, fn, ctx);
+	fd = bpf_map__fd(s->skel->maps.far_regions);
 	while (!bpf_map_get_next_key(fd, at, &next)) {
 		if (!bpf_map_lookup_elem(fd, &next, &region))
 			fn(ctx, &next, &region);
@@ -235,12 +189,11 @@ int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-bool kt_session_pending_fault(struct kt_session *s, u32 slot, struct kt_pending_fault *fault)
+const struct kt_pending_fault *kt_session_pending_fault(const struct kt_session *s, u32 slot)
 {
-	if (!s->plan.uses_pending || !s->vcpus[slot].vcpu || s->vcpus[slot].muted)
-		return false;
-	return !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.pending_faults), &slot, fault) &&
-	       fault->pending;
+	const struct kt_vcpu *v = &s->vcpus[slot];
+
+	return v->vcpu && !v->muted && v->fault.pending ? &v->fault : NULL;
 }
 
 /* ---- vms ---- */

@@ -3,6 +3,7 @@
 #ifndef KT_LIVE_SESSION_PRIV_H
 #define KT_LIVE_SESSION_PRIV_H
 
+#include "caps.h"
 #include "session.h"
 
 /* Shares the log of libbpf: which program the kernel refused, and with which words. */
@@ -20,7 +21,9 @@ struct bpf_link;
 struct kt_session {
 	struct kt_session_opts opts;
 	struct kt_facts facts;
-	int tracefs; /* directory, or a negative errno */
+	struct kt_kernel_types types; /* the types themselves until types_file is written */
+	int types_file;		      /* what programs name of them, as BTF; -1: none */
+	int tracefs;		      /* directory, or a negative errno */
 	struct kt_request request;
 	struct kt_plan plan;
 	char *refusals
@@ -32,8 +35,9 @@ struct kt_session {
 	u32 epoch;				 /* as kt_session_epoch() says */
 	u64 collect_at;	       /* slots taken when it is worth looking for dead ones */
 	struct kt_vcpu *vcpus; /* mapped */
-	const u64 *cpu_lost;   /* mapped */
-	int *rings;	       /* by CPU */
+	const struct kt_near_region *near_regions; /* mapped; NULL: not used */
+	const u64 *cpu_lost;			   /* mapped */
+	int *rings;				   /* by CPU */
 	/* What earlier objects counted, before KVM was unloaded and came back. */
 	struct kt_counters past;
 	u64 past_missed, *past_lost; /* the latter by CPU */
@@ -46,6 +50,21 @@ struct kt_session {
  */
 int kt_object_load(struct kt_session *s);
 void kt_object_unload(struct kt_session *s);
+
+struct bpf_object;
+
+/*
+ * session_types.c: writes to a file what the programs in obj, an ELF image at elf, name of the
+ * kernel's types. Returns 0 or a negative errno.
+ */
+int kt_types_write(const struct kt_kernel_types *types, const struct bpf_object *obj,
+		   const void *elf, int fd);
+
+/*
+ * session_target.c: programs on BTF tracepoints and iterators are loaded for the types found already,
+ * from now on, for objects opened from now on. NULL ends it: no more programs are going to be loaded.
+ */
+void kt_targets_use(const struct kt_kernel_types *types);
 
 /* session_maps.c: what was counted so far is kept when the object is unloaded. */
 void kt_session_keep_counts(struct kt_session *s);

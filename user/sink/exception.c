@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <ctype.h>
+#include <stdlib.h>
 
 #include "../decode/decode.h"
 #include "../lib/memo.h"
@@ -26,9 +27,7 @@ static struct cause cause_of(const struct kt_exception *e)
 	c.msr_write = d->flags & KT_DETAIL_MSR_WRITE;
 	c.io = c.exit && kt_exit_io(x->isa, x->code, x->info1, &c.port);
 	c.cr = c.exit && kt_exit_cr(x->isa, x->code, x->info1, &c.control);
-	/* An instruction emulated for another reason, before, is not the cause. */
-	c.insn = d->flags & KT_DETAIL_INSN && d->insn_len &&
-		 (!(e->flags & KT_EXC_RIP) || d->insn_rip == e->rip);
+	c.insn = d->flags & KT_DETAIL_INSN && d->insn_len;
 	return c;
 }
 
@@ -36,16 +35,17 @@ static struct cause cause_of(const struct kt_exception *e)
  * What is printed of an exception but for the time: most come in storms that differ in no more. The
  * hash is of what those of one storm differ in, when they do.
  */
-static struct kt_memo_key key_of(const struct kt_exception *e, const struct kt_vm_entry *vm)
+static inline struct kt_memo_key key_of(const struct kt_exception *e, const struct kt_vm_entry *vm)
 {
-	size_t from = offsetof(struct kt_exception, head.tgid);
+	enum { FROM = offsetof(struct kt_exception, head.tgid), SIZE = sizeof(*e) - FROM };
 
+	_Static_assert(SIZE % 8 == 0 && SIZE <= KT_MEMO_KEY_MAX, "not as a memo wants it");
 	return (struct kt_memo_key) {
-		.bytes = (const char *)e + from,
-		.size = sizeof(*e) - from,
+		.bytes = (const char *)e + FROM,
+		.size = SIZE,
 		.name = vm->name,
 		.number = vm->pid,
-		.hash = e->rip + e->address + e->detail.msr +
+		.hash = e->rip + e->address + e->detail.number +
 			((u64)(e->vector + e->head.tid) << 32),
 	};
 }
@@ -64,14 +64,14 @@ static void add_insn(struct kt_str *s, const struct kt_exit_detail *d, const cha
 static void add_msr_cause(struct kt_str *s, const struct kt_exit_detail *d, bool write)
 {
 	kt_str_add(s, write ? " after WRMSR " : " after RDMSR ");
-	kt_str_add_hex(s, d->msr);
+	kt_str_add_hex(s, d->number);
 	kt_str_add(s, " (");
-	if (!kt_msr_add(s, d->msr))
+	if (!kt_msr_add(s, d->number))
 		kt_str_add(s, "unknown MSR");
 	kt_str_add_char(s, ')');
 	if (write) {
 		kt_str_add(s, " = ");
-		kt_str_add_hex(s, d->msr_value);
+		kt_str_add_hex(s, d->value);
 	}
 }
 
@@ -99,9 +99,9 @@ static void add_cr_cause(struct kt_str *s, const struct kt_exception *e,
 		kt_str_add_char(s, ' ');
 	kt_str_add(s, cr->write ? "to CR" : "from CR");
 	kt_str_add_u64(s, cr->cr);
-	if (e->detail.flags & KT_DETAIL_CR && e->detail.cr == cr->cr && cr->write) {
+	if (e->detail.flags & KT_DETAIL_CR && e->detail.number == cr->cr && cr->write) {
 		kt_str_add(s, " = ");
-		kt_str_add_hex(s, e->detail.cr_value);
+		kt_str_add_hex(s, e->detail.value);
 	}
 }
 
@@ -150,6 +150,7 @@ static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
 {
 	const char *name = kt_vector_name(e->vector);
 
+	kt_str_add_char(s, ' ');
 	kt_str_add_safe(s, vm->name);
 	kt_str_add(s, " vcpu");
 	if (e->head.vcpu_id == KT_NO_VCPU)
@@ -185,20 +186,77 @@ static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
 void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const struct kt_vm_entry *vm,
 		       u64 realtime_ns, bool colour)
 {
-	static struct kt_memo memos[2]; /* by colour */
-	struct kt_memo_key key = key_of(e, vm);
-	struct kt_memo_slot *slot = kt_memo_slot(&memos[colour], &key);
-	size_t from;
-
 	kt_str_add_clock(s, realtime_ns);
-	kt_str_add_char(s, ' ');
-	from = s->len;
+	add_all_but_time(s, e, vm, colour);
+}
+
+struct kt_exception_lines {
+	struct kt_out *out;
+	bool colour;
+	struct kt_str line;
+	struct kt_memo memo; /* of what follows the clock */
+};
+
+struct kt_exception_lines *kt_exception_lines_new(struct kt_out *out)
+{
+	struct kt_exception_lines *l = kt_alloc(sizeof(*l));
+
+	l->out = out;
+	l->colour = kt_out_colour(out);
+	return l;
+}
+
+void kt_exception_lines_free(struct kt_exception_lines *l)
+{
+	if (!l)
+		return;
+	kt_memo_fini(&l->memo);
+	kt_str_free(&l->line);
+	free(l);
+}
+
+/* The line of what was kept, into room that is there. */
+static inline void put_line(struct kt_out *o, const struct kt_str *kept, u64 realtime_ns)
+{
+	char *p = kt_put_clock(kt_out_room(o), realtime_ns);
+	size_t len = kept->len;
+
+	kt_copy_blocks(p, kept->data, len);
+	kt_out_commit(o, p + len);
+}
+
+/* Not inline: kt_exception_line() would save and restore for it what this needs. */
+__attribute__((noinline)) static void add_line(struct kt_exception_lines *l,
+					       const struct kt_exception *e,
+					       const struct kt_vm_entry *vm, u64 realtime_ns)
+{
+	struct kt_memo_key key = key_of(e, vm);
+	const struct kt_memo_slot *slot = kt_memo_slot(&l->memo, &key);
+
 	if (kt_memo_holds(slot, &key)) {
-		kt_str_add_n(s, slot->text.data, slot->text.len);
-	} else {
-		add_all_but_time(s, e, vm, colour);
-		kt_memo_keep(slot, &key, s->data + from, s->len - from);
+		kt_clock_turn(realtime_ns);
+		kt_out_reserve(l->out, KT_CLOCK_LENGTH + slot->text.len);
+		put_line(l->out, &slot->text, realtime_ns);
+		return;
 	}
+	kt_str_reset(&l->line);
+	kt_exception_text(&l->line, e, vm, realtime_ns, l->colour);
+	kt_out_write(l->out, l->line.data, l->line.len);
+	kt_memo_keep(&l->memo, &key, l->line.data + KT_CLOCK_LENGTH, l->line.len - KT_CLOCK_LENGTH);
+}
+
+void kt_exception_line(struct kt_exception_lines *l, const struct kt_exception *e,
+		       const struct kt_vm_entry *vm, u64 realtime_ns)
+{
+	struct kt_memo_key key = key_of(e, vm);
+	const struct kt_memo_slot *slot = kt_memo_slot(&l->memo, &key);
+
+	/* It calls nothing, so that it has nothing to save. */
+	if (kt_memo_holds(slot, &key) && kt_clock_fits(realtime_ns) &&
+	    kt_out_has_room(l->out, KT_CLOCK_LENGTH + slot->text.len))
+		put_line(l->out, &slot->text, realtime_ns);
+	else
+		add_line(l, e, vm, realtime_ns);
 }
 
 /* ---- records ---- */
@@ -231,9 +289,9 @@ static void record_value(struct kt_record *r, const struct kt_exception *e, cons
 {
 	const struct kt_exit_detail *d = &e->detail;
 	bool cr = !c->msr && c->cr && c->control.write && d->flags & KT_DETAIL_CR &&
-		  d->cr == c->control.cr;
+		  d->number == c->control.cr;
 
-	hex_or_null(r, "value", (c->msr && c->msr_write) || cr, cr ? d->cr_value : d->msr_value);
+	hex_or_null(r, "value", (c->msr && c->msr_write) || cr, d->value);
 }
 
 /* Every field is always there, so that csv has the same columns in each row. */
@@ -262,9 +320,9 @@ static void record_cause(struct kt_record *r, const struct kt_exception *e)
 	hex_or_null(r, "info1", c.exit, x->info1);
 	hex_or_null(r, "info2", c.exit, x->info2);
 	hex_or_null(r, "intr_info", c.exit, x->intr_info);
-	hex_or_null(r, "msr", c.msr, d->msr);
+	hex_or_null(r, "msr", c.msr, d->number);
 	kt_str_reset(text);
-	kt_record_str(r, "msr_name", c.msr && kt_msr_add(text, d->msr) ? text->data : NULL);
+	kt_record_str(r, "msr_name", c.msr && kt_msr_add(text, d->number) ? text->data : NULL);
 	kt_record_str(r, "access", access_name(&c));
 	record_value(r, e, &c);
 	hex_or_null(r, "port", c.io, c.port.port);
@@ -316,17 +374,26 @@ static void record_all_but_time(struct kt_record *r, const struct kt_exception *
 	record_cause(r, e);
 }
 
+/* Not inline: kt_exception_record() would save and restore for it what this needs. */
+__attribute__((noinline)) static void add_record(struct kt_record *r, const struct kt_exception *e,
+						 const struct kt_vm_entry *vm, u64 realtime_ns)
+{
+	struct kt_memo_key key = key_of(e, vm);
+
+	kt_record_begin_event(r, realtime_ns, e->head.ts);
+	record_all_but_time(r, e, vm);
+	kt_record_end(r);
+	kt_record_keep(r, &key);
+}
+
 void kt_exception_record(struct kt_record *r, const struct kt_exception *e,
 			 const struct kt_vm_entry *vm, u64 realtime_ns)
 {
 	struct kt_memo_key key = key_of(e, vm);
+	const struct kt_memo_slot *slot = kt_memo_slot(kt_record_memo(r), &key);
 
-	kt_record_begin(r, "exception");
-	kt_record_time(r, "time", realtime_ns);
-	kt_record_u64(r, "ts_ns", e->head.ts);
-	if (!kt_record_repeat(r, &key)) {
-		record_all_but_time(r, e, vm);
-		kt_record_keep(r, &key);
-	}
-	kt_record_end(r);
+	if (kt_memo_holds(slot, &key))
+		kt_record_repeat(r, slot, realtime_ns, e->head.ts, NULL, 0);
+	else
+		add_record(r, e, vm, realtime_ns);
 }

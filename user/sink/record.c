@@ -9,6 +9,7 @@
 
 #include "../lib/log.h"
 #include "../lib/str.h"
+#include "units.h"
 
 #define MAX_DEPTH     16
 #define SECOND_LENGTH 20 /* "2026-01-31T23:59:59." */
@@ -38,9 +39,13 @@ struct kt_record {
 
 	struct kt_str scratch; /* kt_record_scratch() */
 
-	struct kt_memo memo; /* of kt_record_repeat(); its count: fields of a row */
-	size_t keep_from;    /* where on the line begins what kt_record_keep() keeps */
-	unsigned int keep_fields;
+	struct kt_memo memo;
+	struct kt_stem time, ts; /* what an event begins with, and how that goes on */
+	size_t keep_from;	 /* where on the line begins what kt_record_keep() keeps */
+	struct {
+		size_t from, to; /* on the line */
+	} holes[KT_RECORD_HOLES];
+	unsigned int hole_count;
 
 	struct kt_str header; /* csv: column names, from the first row */
 	unsigned int columns; /* csv: how many */
@@ -357,30 +362,6 @@ void kt_record_array_end(struct kt_record *r)
 		kt_str_add_n(&r->line, r->cell.data, r->cell.len);
 }
 
-bool kt_record_repeat(struct kt_record *r, const struct kt_memo_key *key)
-{
-	struct kt_memo_slot *slot = kt_memo_slot(&r->memo, key);
-
-	/* Never the first row of csv, which gathers the header: nothing is kept then. */
-	if (kt_memo_holds(slot, key)) {
-		kt_str_add_n(&r->line, slot->text.data, slot->text.len);
-		r->fields += slot->count;
-		r->follows = true;
-		return true;
-	}
-	r->keep_from = r->line.len;
-	r->keep_fields = r->fields;
-	return false;
-}
-
-void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key)
-{
-	struct kt_memo_slot *slot = kt_memo_slot(&r->memo, key);
-
-	kt_memo_keep(slot, key, r->line.data + r->keep_from, r->line.len - r->keep_from);
-	slot->count = r->fields - r->keep_fields;
-}
-
 /*
  * Date of a day counted from 1970-01-01. Years are taken to begin in March, so that the leap day
  * ends them: then any five months have 153 days, and 400 years have 146097.
@@ -436,4 +417,114 @@ void kt_record_time(struct kt_record *r, const char *name, u64 realtime_ns)
 	p[0] = 'Z';
 	p[1] = '"';
 	kt_str_end(s, p + 1 + quoted);
+}
+
+void kt_record_begin_event(struct kt_record *r, u64 realtime_ns, u64 ts)
+{
+	const size_t digits = 6;
+	size_t time_end;
+
+	kt_record_begin(r, r->main_type);
+	kt_record_time(r, "time", realtime_ns);
+	time_end = r->line.len - (r->style == STYLE_JSON ? strlen("Z\"") : strlen("Z"));
+	kt_stem_set(&r->time, realtime_ns, r->line.data, time_end - digits);
+	kt_record_u64(r, "ts_ns", ts);
+	r->keep_from = r->line.len;
+	r->hole_count = 0;
+	r->ts.count = 0;
+	/* Smaller ones have no leading zeros. */
+	if (ts >= 1000000)
+		kt_stem_set(&r->ts, ts, r->line.data + time_end, r->line.len - time_end - digits);
+}
+
+static char *put_number(char *p, struct kt_record_number number)
+{
+	return number.hex ? kt_put_hex(p, number.value) : kt_put_u64(p, number.value);
+}
+
+void kt_record_number(struct kt_record *r, const char *name, struct kt_record_number number)
+{
+	struct kt_str *s = begin_value(r, name);
+	char *p = kt_str_room(s, KT_U64_LENGTH + strlen("\"\""));
+	bool quoted = number.hex && r->style == STYLE_JSON;
+	unsigned int hole = r->hole_count++;
+
+	assert(hole < KT_RECORD_HOLES && s == &r->line);
+	*p = '"';
+	p += quoted;
+	r->holes[hole].from = p - s->data;
+	p = put_number(p, number);
+	r->holes[hole].to = p - s->data;
+	*p = '"';
+	kt_str_end(s, p + quoted);
+}
+
+void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key)
+{
+	struct kt_str *kept = kt_record_scratch(r);
+	size_t at[KT_RECORD_HOLES], from = r->keep_from;
+	struct kt_memo_slot *slot;
+
+	for (unsigned int i = 0; i < r->hole_count; i++) {
+		kt_str_add_n(kept, r->line.data + from, r->holes[i].from - from);
+		at[i] = kept->len;
+		from = r->holes[i].to;
+	}
+	kt_str_add_n(kept, r->line.data + from, r->line.len - from);
+	slot = kt_memo_keep(&r->memo, key, kept->data, kept->len);
+	for (unsigned int i = 0; slot && i < r->hole_count; i++)
+		slot->holes[i] = at[i];
+}
+
+struct kt_memo *kt_record_memo(struct kt_record *r)
+{
+	return &r->memo;
+}
+
+static inline char *put_kept(char *p, const struct kt_memo_slot *slot,
+			     const struct kt_record_number *numbers, unsigned int count)
+{
+	const struct kt_str *kept = &slot->text;
+	size_t from = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		size_t n = slot->holes[i] - from;
+
+		kt_copy_blocks(p, kept->data + from, n);
+		p += n;
+		from += n;
+		p = put_number(p, numbers[i]);
+	}
+	kt_copy_blocks(p, kept->data + from, kept->len - from);
+	return p + kept->len - from;
+}
+
+/* Not inline: kt_record_repeat() would save and restore for it what this needs. */
+__attribute__((noinline)) static void repeat_at(struct kt_record *r,
+						const struct kt_memo_slot *slot, u64 realtime_ns,
+						u64 ts, const struct kt_record_number *numbers,
+						unsigned int count, size_t room)
+{
+	char *p;
+
+	kt_record_begin_event(r, realtime_ns, ts);
+	p = kt_str_room(&r->line, room + KT_COPY_BLOCK);
+	kt_str_end(&r->line, put_kept(p, slot, numbers, count));
+	kt_out_write(r->out, r->line.data, r->line.len);
+}
+
+void kt_record_repeat(struct kt_record *r, const struct kt_memo_slot *slot, u64 realtime_ns, u64 ts,
+		      const struct kt_record_number *numbers, unsigned int count)
+{
+	size_t room = slot->text.len + KT_RECORD_HOLES * KT_U64_LENGTH;
+	char *p;
+
+	if (!kt_stem_fits(&r->time, realtime_ns) || !kt_stem_fits(&r->ts, ts)) {
+		repeat_at(r, slot, realtime_ns, ts, numbers, count, room);
+		return;
+	}
+	kt_out_reserve(r->out, 2 * KT_STEM_SIZE + room);
+	p = kt_put_stem(kt_out_room(r->out), &r->time, realtime_ns);
+	p = kt_put_stem(p, &r->ts, ts);
+	kt_out_commit(r->out, put_kept(p, slot, numbers, count));
 }

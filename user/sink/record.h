@@ -50,14 +50,25 @@ void kt_record_object_end(struct kt_record *r);
 void kt_record_array(struct kt_record *r, const char *name);
 void kt_record_array_end(struct kt_record *r);
 
-/*
- * Fields that are likely to be the same as in an earlier record of the main type: when they were
- * kept under this key, appends them and returns true. Otherwise the caller appends them and calls
- * kt_record_keep().
- */
-bool kt_record_repeat(struct kt_record *r, const struct kt_memo_key *key);
-void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key);
 /* "time": RFC 3339, UTC, nine decimals: 2026-01-31T23:59:59.000000001Z */
 void kt_record_time(struct kt_record *r, const char *name, u64 realtime_ns);
+
+/* Begins a record of the main type with the fields of every event: "time", and "ts_ns". */
+void kt_record_begin_event(struct kt_record *r, u64 realtime_ns, u64 ts);
+/*
+ * Most events repeat an earlier one but for these two and perhaps a few numbers, at most KT_RECORD_HOLES
+ * that were written by these here. What else followed them is kept once the record has ended, and when
+ * the memo holds it for another event, that one's whole record is made from it and its own numbers.
+ */
+#define KT_RECORD_HOLES 3
+struct kt_record_number {
+	u64 value;
+	bool hex;
+};
+void kt_record_number(struct kt_record *r, const char *name, struct kt_record_number number);
+void kt_record_keep(struct kt_record *r, const struct kt_memo_key *key);
+struct kt_memo *kt_record_memo(struct kt_record *r);
+void kt_record_repeat(struct kt_record *r, const struct kt_memo_slot *slot, u64 realtime_ns, u64 ts,
+		      const struct kt_record_number *numbers, unsigned int count);
 
 #endif

@@ -151,6 +151,16 @@ struct pid {
 	struct upid numbers[0];
 };
 
+struct timespec64 {
+	s64 tv_sec;
+	s64 tv_nsec;
+};
+
+struct itimerspec64 {
+	struct timespec64 it_interval;
+	struct timespec64 it_value;
+};
+
 struct bpf_iter__task_file {
 	union {
 		struct bpf_iter_meta *meta;

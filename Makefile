@@ -49,7 +49,7 @@ help:
 	@echo 'make              builds $(BUILD)/kvmtrace'
 	@echo 'make demo         installs what is missing, builds, and shows a misbehaving guest'
 	@echo 'make test         installs what is missing, builds, and runs all tests'
-	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|amd-5.10|amd-6.1|amd-6.12|'
+	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|bench|amd-5.10|amd-6.1|amd-6.12|'
 	@echo '                  amd-7.2|intel-6.1|intel-7.2: that one)'
 	@echo 'make bench        measures what kvmtrace and its peers cost: tests/bench/RESULTS.md'
 	@echo '                  (PART="6.1 7.2 growth-6.1 growth-7.2 format host": some of it)'

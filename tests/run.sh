@@ -14,7 +14,7 @@ logs=$BUILD/tests/logs
 LANE_LIMIT=${LANE_LIMIT:-1200}
 # Lanes whose tests make the columns of the table, in its order; and the other ones.
 HOSTS='amd-5.10 amd-6.1 amd-6.12 amd-7.2 intel-6.1 intel-7.2 host'
-OTHERS='verifier lint unit cli golden'
+OTHERS='verifier bench lint unit cli golden'
 # The long ones first, so that no CPU waits at the end.
 LANES="host intel-6.1 intel-7.2 amd-6.1 amd-6.12 amd-7.2 amd-5.10 $OTHERS"
 # It measures how fast the program starts, so it runs before the others, alone.

@@ -92,6 +92,16 @@ def reason(kept, kernel, series, name, figure):
     return None
 
 
+def measured(kept, series):
+    """As run(). What is over its limit is measured once more: what else ran meanwhile only adds."""
+    kernel, found = run(series)
+    if any(reason(kept, kernel, series, name, figure) for name, figure in found.items()):
+        print(f"bench: {series} once more", file=sys.stderr)
+        again = run(series)[1]
+        found = {name: min(figure, again[name]) for name, figure in found.items()}
+    return kernel, found
+
+
 def judge(kept, series, kernel, found):
     bad = 0
     for name, figure in found.items():
@@ -115,7 +125,7 @@ def main(words):
     kept, bad = read_figures(), 0
     for series in chosen or SERIES:
         try:
-            kernel, found = run(series)
+            kernel, found = run(series) if accept else measured(kept, series)
         except measure.Failed as error:
             text = str(error).replace("\n", "\n  ")
             print(f"not ok bench boot-{series}\n  {text}")

@@ -24,7 +24,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wer
 
 # What of user/live does without libbpf, for unit tests.
 PURE_LIVE := $(addprefix user/live/,facts.c programs.c plan.c items.c kvm_watch.c tracefs.c)
-CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c)) \
+CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c \
+	user/store/*.c)) \
 	$(PURE_LIVE)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
 MAIN_SRC := $(sort $(wildcard user/cmd/*.c) $(filter-out $(PURE_LIVE),$(wildcard user/live/*.c))) \
@@ -84,7 +85,7 @@ unit: $(UNIT)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -lcmocka -lm
+		$(BUILD)/libkt-core.a -lcmocka -lzstd -lz -lm
 
 guests: $(GUESTS)
 $(BUILD)/tests/guest/lib/%.o: tests/guest/lib/%.c
@@ -108,14 +109,15 @@ $(VERIFIER)/%.bpf.o: always
 	@cmp -s $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@ || cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
 
 # What runs inside the measured host is static, the smaller for it.
-bench-programs: $(BUILD)/tests/bench/cost $(BUILD)/tests/bench/format
+bench-programs: $(patsubst %,$(BUILD)/tests/bench/%,cost format store)
 $(BUILD)/tests/bench/cost: $(patsubst %,tests/bench/%,cost.c host.c perfdata.c cost.h)
 	@mkdir -p $(@D)
 	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -static -o $@ $(filter %.c,$^)
-$(BUILD)/tests/bench/format: tests/bench/format.c $(BUILD)/libkt-core.a
+$(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: tests/bench/%.c \
+		$(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -lm
+		$(BUILD)/libkt-core.a -lzstd -lz -lm
 
 deps:
 	tools/deps.sh build

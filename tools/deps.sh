@@ -20,6 +20,7 @@ build  libc6-dev        linux/kvm.h
 build  libbpf-dev       bpf/libbpf.h
 build  libelf-dev       libelf.h
 build  zlib1g-dev       zlib.h
+build  libzstd-dev      zstd.h
 host   qemu-system-x86  qemu-system-x86_64
 host   busybox-static   busybox
 host   cpio             cpio

@@ -19,8 +19,9 @@ LAYERS = {
     "event": {"lib", "decode", "event", "shared"},
     "agg": {"lib", "decode", "event", "agg", "shared"},
     "sink": {"lib", "decode", "event", "agg", "sink", "shared"},
+    "store": {"lib", "store", "shared"},
     "live": {"lib", "event", "live", "shared"},
-    "cmd": {"lib", "decode", "event", "agg", "sink", "live", "cmd", "shared"},
+    "cmd": {"lib", "decode", "event", "agg", "sink", "store", "live", "cmd", "shared"},
     "main.c": {"lib", "cmd"},
 }
 # Folders in which quoted names are looked for besides the file's own (-I in the Makefile).

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The payload of an EVENTS block: events collected and written as columns, and read from these. */
+#ifndef KT_STORE_BLOCK_H
+#define KT_STORE_BLOCK_H
+
+#include "column.h"
+#include "frame.h"
+#include "schema.h"
+
+#define KT_BLOCK_MAX_EVENTS KT_COL_ROWS
+/* Values of all columns: what a reader takes 8 bytes each for. */
+#define KT_BLOCK_MAX_CELLS (1u << 20)
+
+/* ---- writing ---- */
+
+/*
+ * What a writer puts into a block: small enough for the caches, big enough for dictionaries to
+ * pay.
+ */
+#define KT_BLOCK_EVENTS 8192
+#define KT_BLOCK_ROWS	(1u << 20) /* bytes of their structs */
+#define KT_BLOCK_PARTS	64
+
+struct kt_block_info {
+	u32 count; /* events */
+	u64 first_ts, last_ts;
+	struct kt_part parts[KT_BLOCK_PARTS]; /* of the payload, for kt_deflate() */
+	u32 part_count;
+};
+
+struct kt_block_builder;
+struct kt_block_builder *kt_block_builder_new(const struct kt_store_schema *schema);
+void kt_block_builder_free(struct kt_block_builder *b);
+u32 kt_block_builder_count(const struct kt_block_builder *b);
+/*
+ * Takes a copy of the row of a kind (1 .. schema->count-1). Returns false when the block is full
+ * now: it must be encoded before the next one.
+ */
+bool kt_block_add(struct kt_block_builder *b, u32 kind, const void *row);
+/* Appends the payload of the events, 1 at least, in the order of time, and starts anew. */
+void kt_block_encode(struct kt_block_builder *b, struct kt_str *payload,
+		     struct kt_block_info *info);
+
+/* ---- reading ---- */
+
+/* Events of one kind. */
+struct kt_group {
+	const struct kt_store_kind *kind; /* as the file has it */
+	u32 rows;
+	u32 map;		   /* index of the kind in the file's schema */
+	const u64 *const *columns; /* of each field of the kind: rows values */
+};
+
+struct kt_block {
+	u32 count;
+	struct kt_group common; /* rows is count */
+	struct kt_group *groups;
+	u32 group_count;
+	const u8 *group;  /* of each event, in the order of time: index in groups */
+	const u32 *index; /* of each event: its row in the group */
+	const u8 *bytes;  /* what KT_STORE_BYTES columns point into: offset << 8 | length */
+	/* Memory, kept from block to block. */
+	u64 *cells;
+	const u64 **columns;
+	void *events;
+	size_t cells_size, columns_size, events_size, groups_size;
+};
+
+/*
+ * Decodes a payload (KT_SLACK readable bytes behind it), which must stay while the block is used.
+ * Returns false when it is malformed or has not count events.
+ */
+bool kt_block_decode(struct kt_block *b, const struct kt_file_schema *schema, const u8 *payload,
+		     size_t n, u32 count);
+void kt_block_fini(struct kt_block *b);
+
+/*
+ * p, of *have bytes, or, where these are too few, other memory, of want bytes: contents are lost.
+ */
+void *kt_room(void *p, size_t *have, size_t want);
+
+#endif

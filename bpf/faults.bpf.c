@@ -39,14 +39,13 @@ static const struct kt_region no_faults = {};
 
 #define VMX_EPT_VIOLATION 48
 #define SVM_NPF		  0x400
-#define SVM_PF		  0x4e
 #define NPF_KIND	  (3ull << 32) /* every nested page fault says whether it hit a table */
 
-/* The exit that a fault is handled in. On SVM the error code tells, and saves reading the VMCB. */
+/* The exit that a fault is handled in. That of a nested page fault needs no look into the VMCB. */
 static __always_inline u32 exit_code_of(const struct kt_vcpu *v, u64 error_code)
 {
-	if (v->isa == KVM_ISA_SVM)
-		return error_code & NPF_KIND ? SVM_NPF : SVM_PF;
+	if (v->isa == KVM_ISA_SVM && error_code & NPF_KIND)
+		return SVM_NPF;
 	return kt_read_exit_code_slow(v->vcpu, v->isa);
 }
 

@@ -76,14 +76,19 @@ def matrix(found, works, tools):
     return table(["added an event", *(works[name].title for name in works)], lines)
 
 
+def measured(found, tools, work):
+    """The tools that have figures of a workload, and these."""
+    for tool in tools:
+        figures = found["tools"].get(tool.name, {}).get(work.name)
+        if figures:
+            yield tool, figures
+
+
 def detail(found, tools, work):
     """All figures of a group's tools at the workload it is about."""
     reference = found["tools"][tools[0].name][work.name]
     lines = []
-    for tool in tools:
-        figures = found["tools"].get(tool.name, {}).get(work.name)
-        if not figures:
-            continue
+    for tool, figures in measured(found, tools, work):
         events = figures["events"]
         lines.append([tool.title, count(figures["added"]),
                       ratio(figures["added"], reference["added"]),
@@ -99,10 +104,7 @@ def upkeep(found, tools, work):
     """What tools take that is no matter of events."""
     reference = found["tools"][tools[0].name][work.name]
     lines = []
-    for tool in tools:
-        figures = found["tools"].get(tool.name, {}).get(work.name)
-        if not figures:
-            continue
+    for tool, figures in measured(found, tools, work):
         lines.append([tool.title, f"{figures['start'] / 1e6:,.0f}",
                       ratio(figures["start"], reference["start"]),
                       f"{figures['rss'] / 1024:.1f}", ratio(figures["rss"], reference["rss"]),

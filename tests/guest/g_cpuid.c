@@ -3,11 +3,7 @@
 #include "lib/guest.h"
 
 KT_GUEST_CODE(cpuid, "	mov	%rdi, %rbp\n"
-		     "1:	xor	%eax, %eax\n"
-		     "	xor	%ecx, %ecx\n"
-		     "	cpuid\n"
-		     "	dec	%rbp\n"
-		     "	jnz	1b\n"
+		     "	kt_cpuids	%rbp\n"
 		     "	kt_end\n");
 
 int main(int argc, char **argv)

@@ -14,11 +14,7 @@
 #define SVM_REASON   0xffffffffull
 
 KT_GUEST_CODE(failentry, "	mov	%rdi, %rbp\n"
-			 "1:	xor	%eax, %eax\n"
-			 "	xor	%ecx, %ecx\n"
-			 "	cpuid\n"
-			 "	dec	%rbp\n"
-			 "	jnz	1b\n"
+			 "	kt_cpuids	%rbp\n"
 			 "	kt_pace\n"
 			 "	kt_end\n");
 

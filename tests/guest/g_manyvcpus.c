@@ -11,11 +11,7 @@
 #define VCPUS_MAX 4096
 #define FDS_SPARE 64
 
-KT_GUEST_CODE(manyvcpus, "1:	xor	%eax, %eax\n"
-			 "	xor	%ecx, %ecx\n"
-			 "	cpuid\n"
-			 "	dec	%rdi\n"
-			 "	jnz	1b\n"
+KT_GUEST_CODE(manyvcpus, "	kt_cpuids	%rdi\n"
 			 "	kt_end\n");
 
 static uint64_t per_vm_limit(void)

@@ -11,11 +11,7 @@
 #define CPUIDS 20
 
 KT_GUEST_CODE(recreate, "	mov	%rdi, %rbp\n"
-			"1:	xor	%eax, %eax\n"
-			"	xor	%ecx, %ecx\n"
-			"	cpuid\n"
-			"	dec	%rbp\n"
-			"	jnz	1b\n"
+			"	kt_cpuids	%rbp\n"
 			"	kt_end\n");
 
 static struct kt_vm *make(void)

@@ -2,11 +2,7 @@
 /* Several vCPUs in one VM, each with a count of its own: vCPU i executes (i + 1) N CPUIDs. */
 #include "lib/guest.h"
 
-KT_GUEST_CODE(smp, "1:	xor	%eax, %eax\n"
-		   "	xor	%ecx, %ecx\n"
-		   "	cpuid\n"
-		   "	dec	%rdi\n"
-		   "	jnz	1b\n"
+KT_GUEST_CODE(smp, "	kt_cpuids	%rdi\n"
 		   "	kt_end\n");
 
 int main(int argc, char **argv)

@@ -25,11 +25,7 @@ KT_GUEST_CODE(twovms, "	mov	%rdi, %rbp\n"
 		      "	dec	%rbp\n"
 		      "	jnz	1b\n"
 		      "	kt_end\n"
-		      "2:	xor	%eax, %eax\n"
-		      "	xor	%ecx, %ecx\n"
-		      "	cpuid\n"
-		      "	dec	%rbp\n"
-		      "	jnz	2b\n"
+		      "2:	kt_cpuids	%rbp\n"
 		      "	kt_end\n");
 
 /* Neither goes on before both are there, or time is up. */

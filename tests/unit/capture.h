@@ -4,10 +4,21 @@
 #define KT_TEST_CAPTURE_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../user/lib/out.h"
+
+/* A group's setup: the times in that text are UTC. */
+static inline int capture_in_utc(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	return 0;
+}
 
 struct capture {
 	FILE *file;

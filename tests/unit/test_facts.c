@@ -114,6 +114,28 @@ static const struct word words[] = {
 	WORD("kfunc.bpf_rdonly_cast = no", kfunc_rdonly_cast, KT_CANNOT),
 };
 
+static void tells_vendors(void **state)
+{
+	static const struct {
+		const char *text;
+		bool amd, intel;
+	} cases[] = {
+		{ FIRST "kvm.vendor = kvm_amd\n", true, false },
+		{ FIRST "kvm.vendor = kvm_intel\n", false, true },
+		{ FIRST "kvm.vendor = kvm_amdx\n", false, false },
+		{ FIRST "kvm.vendor = kvm_pvm\n", false, false },
+		{ FIRST, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
+		struct kt_facts facts = parsed(cases[i].text);
+
+		assert_int_equal(kt_facts_amd(&facts), cases[i].amd);
+		assert_int_equal(kt_facts_intel(&facts), cases[i].intel);
+	}
+}
+
 /* Each word means its enumerator, both ways. */
 static void spells_words(void **state)
 {
@@ -468,6 +490,7 @@ static void files_are_well_spelled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_vendors),
 		cmocka_unit_test(spells_words),
 		cmocka_unit_test(reads_values),
 		cmocka_unit_test(unmentioned_is_unknown),

@@ -322,6 +322,8 @@ static void chosen_ways(void **state)
 	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
 	for (u32 part = KT_PART_EXCEPTIONS; part <= KT_PART_ASYNC_PF; part++)
 		assert_string_equal(way_of(&plan, part), "raw");
+	assert_string_equal(plan.warnings.data, "ruled out by KVMTRACE_WAYS: raw and classic "
+						"tracepoints are used, which cost more\n");
 	kt_plan_fini(&plan);
 	request.view = KT_VIEW_FAULTS;
 	request.ways = "nonsense,raw-old";

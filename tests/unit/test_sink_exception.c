@@ -553,14 +553,6 @@ static void times_of_records(void **state)
 	}
 }
 
-static int utc(void **state)
-{
-	(void)state;
-	setenv("TZ", "UTC0", 1);
-	tzset();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,5 +566,5 @@ int main(void)
 		cmocka_unit_test(a_long_storm),	      cmocka_unit_test(times_of_records),
 	};
 
-	return cmocka_run_group_tests(tests, utc, NULL);
+	return cmocka_run_group_tests(tests, capture_in_utc, NULL);
 }

@@ -298,14 +298,6 @@ static void many_records(void **state)
 	}
 }
 
-static int utc(void **state)
-{
-	(void)state;
-	setenv("TZ", "UTC0", 1);
-	tzset();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,5 +307,5 @@ int main(void)
 		cmocka_unit_test(a_long_name),	cmocka_unit_test(many_records),
 	};
 
-	return cmocka_run_group_tests(tests, utc, NULL);
+	return cmocka_run_group_tests(tests, capture_in_utc, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* user/lib/util.c and log.c: strict numbers, durations, exhaustion, messages. */
+/* user/lib/util.c and log.c: strict numbers, durations, exhaustion, lists, messages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,31 @@ static void parse_duration_refuses(void **state)
 	}
 }
 
+/* ---- lists ---- */
+
+static void lists_have_names(void **state)
+{
+	static const struct {
+		const char *list, *name;
+		bool has;
+	} cases[] = {
+		{ NULL, "a", false },	       { "", "a", false },
+		{ "raw", "raw", true },	       { "raw", "ra", false },
+		{ "raw", "raw-old", false },   { "raw-old,raw", "raw", true },
+		{ "raw-old", "raw", false },   { "btf,raw,vmcb", "raw", true },
+		{ "btf,raw", "btf", true },    { "btf, raw", "raw", false },
+		{ ",,raw,,", "raw", true },    { ",", "raw", false },
+		{ "btf,raw", "f,r", false },   { "BTF", "btf", false },
+		{ "btf,raw,", "vmcb", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++)
+		if (kt_list_has(cases[i].list, cases[i].name) != cases[i].has)
+			fail_msg("%s in '%s'", cases[i].name,
+				 cases[i].list ? cases[i].list : "(null)");
+}
+
 /* ---- allocation ---- */
 
 static void alloc_is_zeroed(void **state)
@@ -217,6 +243,28 @@ static void alloc_is_zeroed(void **state)
 	free(nothing);
 	free(copy);
 	free(p);
+}
+
+/* Room for all there are and one more; nothing moves as long as there is some left. */
+static void arrays_double(void **state)
+{
+	u64 *array = NULL;
+
+	(void)state;
+	for (size_t n = 0; n < 1000; n++) {
+		u64 *before = array;
+
+		array = kt_grow(array, n, sizeof(*array));
+		assert_true(malloc_usable_size(array) >= (n + 1) * sizeof(*array));
+		if (n == 512)
+			assert_true(malloc_usable_size(array) >= 8192);
+		else if (n > 512)
+			assert_ptr_equal(array, before);
+		array[n] = 3 * n;
+	}
+	for (size_t n = 0; n < 1000; n++)
+		assert_int_equal(array[n], 3 * n);
+	free(array);
 }
 
 static void exhaust_alloc(void)
@@ -347,7 +395,9 @@ int main(void)
 		cmocka_unit_test(parse_u64_keeps_range),
 		cmocka_unit_test(parse_duration_accepts),
 		cmocka_unit_test(parse_duration_refuses),
+		cmocka_unit_test(lists_have_names),
 		cmocka_unit_test(alloc_is_zeroed),
+		cmocka_unit_test(arrays_double),
 		cmocka_unit_test(exhaustion_ends_the_program),
 		cmocka_unit_test(messages_have_prefixes),
 		cmocka_unit_test(verbosity_hides),

@@ -51,10 +51,11 @@ static void check_vcpus(const struct kt_vm *vm, const struct expected_vcpu *expe
 	}
 }
 
-#define CHECK_VCPUS(vm, ...)                                                                       \
-	check_vcpus(vm, (const struct expected_vcpu[]) { __VA_ARGS__ },                            \
-		    sizeof((const struct expected_vcpu[]) { __VA_ARGS__ }) /                       \
-			    sizeof(struct expected_vcpu))
+#define EXPECTED(...)                                                                              \
+	(const struct expected_vcpu[]) { __VA_ARGS__ },                                            \
+		sizeof((const struct expected_vcpu[]) { __VA_ARGS__ }) /                           \
+			sizeof(struct expected_vcpu)
+#define CHECK_VCPUS(vm, ...) check_vcpus(vm, EXPECTED(__VA_ARGS__))
 #define PUT_VM(pid, ...)                                                                           \
 	put_vm(pid, (const u32[]) { __VA_ARGS__ },                                                 \
 	       sizeof((const u32[]) { __VA_ARGS__ }) / sizeof(u32))
@@ -63,6 +64,19 @@ static void scan(struct kt_vm_list *list)
 {
 	assert_int_equal(kt_vm_scan(proc, debugfs, list), 0);
 }
+
+/* There is one VM, with these vCPUs. */
+static void check_scan(const struct expected_vcpu *expected, size_t count)
+{
+	struct kt_vm_list list;
+
+	scan(&list);
+	assert_int_equal(list.count, 1);
+	check_vcpus(&list.vms[0], expected, count);
+	kt_vm_list_free(&list);
+}
+
+#define CHECK_SCAN(...) check_scan(EXPECTED(__VA_ARGS__))
 
 /* Two VMs among other processes and things that are no processes. */
 static void test_scan(void **state)
@@ -147,8 +161,6 @@ static void test_not_kvm_fds(void **state)
 /* Three cores a socket: APIC ids 0 1 2 4 5 6 for threads 0 to 5. */
 static void test_names_and_apic_ids(void **state)
 {
-	struct kt_vm_list list;
-
 	(void)state;
 	PUT_VM(100, 0, 1, 2, 4, 5, 6);
 	put_thread(100, 105, "CPU 0/KVM");
@@ -157,22 +169,15 @@ static void test_names_and_apic_ids(void **state)
 	put_thread(100, 102, "CPU 3/KVM");
 	put_thread(100, 110, "CPU 4/KVM");
 	/* one is missing, so that nothing tells which */
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 0 }, { 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 0 }, { 6, 0 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 0 }, { 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 0 }, { 6, 0 });
 
 	put_thread(100, 111, "CPU 5/KVM");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 105 }, { 1, 104 }, { 2, 103 }, { 4, 102 }, { 5, 110 },
-		    { 6, 111 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 105 }, { 1, 104 }, { 2, 103 }, { 4, 102 }, { 5, 110 }, { 6, 111 });
 }
 
 /* No holes: the number is the id even when a thread (a vCPU unplugged) is missing. */
 static void test_names_with_gaps(void **state)
 {
-	struct kt_vm_list list;
-
 	(void)state;
 	PUT_VM(100, 2, 0, 1);
 	put_thread(100, 201, "crosvm_vcpu2");
@@ -181,23 +186,15 @@ static void test_names_with_gaps(void **state)
 	put_thread(100, 204, "vcpu1x");
 	put_thread(100, 205, "CPU 1/TCG");
 	put_thread(100, 206, "vcpu99999999999999999999");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 202 }, { 1, 0 }, { 2, 201 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 202 }, { 1, 0 }, { 2, 201 });
 
 	/* a name beyond the last id; then one that repeats */
 	put_thread(100, 207, "kvm-vcpu-7");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 202 }, { 1, 201 }, { 2, 207 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 202 }, { 1, 201 }, { 2, 207 });
 	put_thread(100, 208, "vcpu4000000000");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 202 }, { 1, 0 }, { 2, 201 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 202 }, { 1, 0 }, { 2, 201 });
 	put_thread(100, 209, "vcpu0");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 0 }, { 1, 0 }, { 2, 0 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 0 }, { 1, 0 }, { 2, 0 });
 }
 
 /* Two VMs in one process: names say nothing, debugfs does. */
@@ -221,16 +218,12 @@ static void test_two_vms(void **state)
 	put_debug("kvm/100-10/vcpu0/pid", "201\n");
 	put_debug("kvm/100-10/vcpu1/pid", "202\n");
 	put_debug("kvm/100-11/vcpu0/pid", "203\n");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 201 }, { 0, 203 }, { 1, 202 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 201 }, { 0, 203 }, { 1, 202 });
 }
 
 /* The VM was made by thread 101 of process 100; vCPU 1 has not run yet. */
 static void test_debugfs(void **state)
 {
-	struct kt_vm_list list;
-
 	(void)state;
 	PUT_VM(100, 0, 1, 2, 3);
 	put_thread(100, 100, "cloud-hyperviso");
@@ -253,19 +246,14 @@ static void test_debugfs(void **state)
 	put_debug("kvm/100-/vcpu1/pid", "111\n");
 	put_debug("kvm/99999999999-1/vcpu1/pid", "111\n");
 	put_debug("kvm/exits", "5\n");
-	scan(&list);
-	assert_int_equal(list.count, 1);
-	CHECK_VCPUS(&list.vms[0], { 0, 110 }, { 1, 0 }, { 2, 0 }, { 3, 113 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 110 }, { 1, 0 }, { 2, 0 }, { 3, 113 });
 
 	/* thread names fill what is missing, and only that */
 	put_thread(100, 110, "vcpu0");
 	put_thread(100, 111, "vcpu1");
 	put_thread(100, 112, "vcpu2");
 	put_thread(100, 120, "vcpu3");
-	scan(&list);
-	CHECK_VCPUS(&list.vms[0], { 0, 110 }, { 1, 111 }, { 2, 112 }, { 3, 113 });
-	kt_vm_list_free(&list);
+	CHECK_SCAN({ 0, 110 }, { 1, 111 }, { 2, 112 }, { 3, 113 });
 }
 
 static void test_no_debugfs(void **state)

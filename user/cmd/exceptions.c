@@ -75,7 +75,7 @@ static struct tally *add_tally(struct exceptions *x, const struct kt_vm_entry *v
 		memset(x->tally_of_vm + count, 0, (wanted - count) * sizeof(*x->tally_of_vm));
 		x->tally_of_vm_count = wanted;
 	}
-	x->tallies = kt_realloc(x->tallies, (x->tally_count + 1) * sizeof(*x->tallies));
+	x->tallies = kt_grow(x->tallies, x->tally_count, sizeof(*x->tallies));
 	x->tallies[x->tally_count] = (struct tally) { .vm = vm };
 	x->tally_of_vm[vm->id] = ++x->tally_count;
 	return &x->tallies[x->tally_count - 1];

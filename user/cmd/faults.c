@@ -125,9 +125,7 @@ static struct region *new_region(struct faults *x, const struct kt_region_key *k
 {
 	struct region *r;
 
-	if (!(x->region_count & (x->region_count - 1)))
-		x->regions = kt_realloc(x->regions, (x->region_count ? 2 * x->region_count : 1) *
-							    sizeof(*x->regions));
+	x->regions = kt_grow(x->regions, x->region_count, sizeof(*x->regions));
 	r = &x->regions[x->region_count++];
 	memset(r, 0, sizeof(*r));
 	r->key = *key;
@@ -205,8 +203,7 @@ static void take_unfinished(struct faults *x, u32 slot)
 		show(x, &f);
 		return;
 	}
-	x->unfinished =
-		kt_realloc(x->unfinished, (x->unfinished_count + 1) * sizeof(*x->unfinished));
+	x->unfinished = kt_grow(x->unfinished, x->unfinished_count, sizeof(*x->unfinished));
 	x->unfinished[x->unfinished_count++] = f;
 }
 

@@ -53,9 +53,7 @@ static void on_vcpu(void *ctx, const struct kt_vcpu_found *found)
 {
 	struct vms *x = ctx;
 
-	if (!(x->found_count & (x->found_count - 1)))
-		x->found = kt_realloc(x->found, (x->found_count ? 2 * x->found_count : 1) *
-							sizeof(*x->found));
+	x->found = kt_grow(x->found, x->found_count, sizeof(*x->found));
 	x->found[x->found_count++] = *found;
 }
 
@@ -87,7 +85,7 @@ static void take_found(struct vms *x, size_t at)
 			continue;
 		if (!last || last->kvm != f->kvm)
 			x->memory[at] += f->memslot_pages * 4096;
-		vm->vcpus = kt_realloc(vm->vcpus, (count + 1) * sizeof(*vm->vcpus));
+		vm->vcpus = kt_grow(vm->vcpus, count, sizeof(*vm->vcpus));
 		vm->vcpus[count++] = (struct kt_vm_vcpu) { .id = f->vcpu_id, .tid = f->tid };
 		last = f;
 	}

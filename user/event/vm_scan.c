@@ -44,21 +44,13 @@ static DIR *open_list(int dir, const char *path)
 	return list;
 }
 
-/* Makes room for one more element of an array that doubles. */
-static void *grow(void *array, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return array;
-	return kt_realloc(array, (count ? 2 * count : 1) * size);
-}
-
 /* KVM's descriptors */
 
 static void add_vcpu(struct kt_vm *vm, u32 id)
 {
 	if (vm->vcpu_count == VCPUS_MAX)
 		return;
-	vm->vcpus = grow(vm->vcpus, vm->vcpu_count, sizeof(*vm->vcpus));
+	vm->vcpus = kt_grow(vm->vcpus, vm->vcpu_count, sizeof(*vm->vcpus));
 	vm->vcpus[vm->vcpu_count++] = (struct kt_vm_vcpu) { .id = id };
 }
 
@@ -189,7 +181,7 @@ static void debug_open(struct debug *debug, const char *debugfs_root, int root)
 		vm.tgid = creator(root, vm.tid);
 		if (!vm.tgid)
 			continue;
-		debug->vms = grow(debug->vms, debug->count, sizeof(*debug->vms));
+		debug->vms = kt_grow(debug->vms, debug->count, sizeof(*debug->vms));
 		debug->vms[debug->count++] = vm;
 	}
 	closedir(list);
@@ -334,7 +326,7 @@ static struct kt_vm_vcpu *named_threads(int pid_dir, size_t *count)
 		comm[strcspn(comm, "\n")] = '\0';
 		if (!thread_number(comm, &number))
 			continue;
-		threads = grow(threads, *count, sizeof(*threads));
+		threads = kt_grow(threads, *count, sizeof(*threads));
 		threads[(*count)++] = (struct kt_vm_vcpu) { .id = number, .tid = tid };
 	}
 	if (tasks)
@@ -426,7 +418,7 @@ static void scan_all(DIR *proc, const struct debug *debug, struct kt_vm_list *li
 		if (dir < 0)
 			continue;
 		if (scan_process(dir, pid, debug, &vm, &list->unreadable)) {
-			list->vms = grow(list->vms, list->count, sizeof(*list->vms));
+			list->vms = kt_grow(list->vms, list->count, sizeof(*list->vms));
 			list->vms[list->count++] = vm;
 		}
 		close(dir);

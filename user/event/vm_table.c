@@ -128,8 +128,7 @@ static struct vm *add_vm(struct kt_vm_table *table, u32 pid)
 
 	if (n == KT_VM_TABLE_MAX)
 		return &table->others;
-	if (!(n & (n - 1)))
-		table->vms = kt_realloc(table->vms, (n ? 2 * n : 1) * sizeof(struct vm *));
+	table->vms = kt_grow(table->vms, n, sizeof(struct vm *));
 	vm = kt_alloc(sizeof(*vm));
 	vm->entry.id = (unsigned int)n;
 	vm->entry.pid = pid;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Allocation that ends the program when memory is exhausted, and strict number parsing. */
+/* Allocation that ends the program when memory is exhausted, lists, and strict number parsing. */
 #include "util.h"
 
 #include <errno.h>
@@ -45,6 +45,23 @@ char *kt_strdup(const char *s)
 	size_t size = strlen(s) + 1;
 
 	return memcpy(kt_alloc(size), s, size);
+}
+
+void *kt_grow(void *array, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return array;
+	return kt_realloc(array, (count ? 2 * count : 1) * size);
+}
+
+bool kt_list_has(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
+		if (strcspn(at, ",") == len && strncmp(at, name, len) == 0)
+			return true;
+	return false;
 }
 
 static unsigned int digit_value(char c)

@@ -23,6 +23,14 @@ enum kt_status {
 void *kt_alloc(size_t size); /* zeroed */
 void *kt_realloc(void *p, size_t size);
 char *kt_strdup(const char *s);
+/*
+ * Room for one more element of an array that doubles: call it before each is added, with their number
+ * so far. NULL is an array of none.
+ */
+void *kt_grow(void *array, size_t count, size_t size);
+
+/* Is name among those of a list, "a,b,c"? NULL: an empty one. */
+bool kt_list_has(const char *list, const char *name);
 
 /*
  * Strict number parsing: the whole string, no sign, no blanks; decimal (leading zeros too: there

@@ -304,9 +304,9 @@ static u32 builtin_vendor(const struct kt_facts *facts)
 	const u32 *sizes = facts->members;
 	bool there = false;
 
-	if (strcmp(facts->vendor, "kvm_amd") == 0)
+	if (kt_facts_amd(facts))
 		there = sizes[KT_M_vcpu_svm__vmcb];
-	else if (strcmp(facts->vendor, "kvm_intel") == 0)
+	else if (kt_facts_intel(facts))
 		there = sizes[KT_M_vcpu_vmx__exit_reason] || sizes[KT_M_vcpu_vmx__vt];
 	return there ? KT_BTF_OK : KT_BTF_ABSENT;
 }

@@ -52,6 +52,16 @@ static const struct fact all_facts[] = {
 
 #define FACT_COUNT KT_ARRAY_SIZE(all_facts)
 
+bool kt_facts_amd(const struct kt_facts *facts)
+{
+	return strcmp(facts->vendor, "kvm_amd") == 0;
+}
+
+bool kt_facts_intel(const struct kt_facts *facts)
+{
+	return strcmp(facts->vendor, "kvm_intel") == 0;
+}
+
 const char *kt_tracepoint_name(enum kt_tracepoint tracepoint)
 {
 #define NAME(name) #name,

@@ -100,6 +100,10 @@ struct kt_facts {
 	u32 members[KT_MEMBER_COUNT];
 };
 
+/* Is the vendor module kvm_amd, or kvm_intel? Neither, it may be another, or not known. */
+bool kt_facts_amd(const struct kt_facts *facts);
+bool kt_facts_intel(const struct kt_facts *facts);
+
 /* "kvm_exit"; "kvm_vcpu_arch.rip". */
 const char *kt_tracepoint_name(enum kt_tracepoint tracepoint);
 const char *kt_member_name(enum kt_member member);

@@ -3,11 +3,6 @@
 
 #include "items.h"
 
-static bool vendor_is(const struct kt_facts *facts, const char *name)
-{
-	return strcmp(facts->vendor, name) == 0;
-}
-
 static bool way_is(const struct kt_way *way, const char *name)
 {
 	return strcmp(way->name, name) == 0;
@@ -26,7 +21,7 @@ static void exit_reason(const struct kt_facts *facts, const struct kt_way *way,
 	if (!way_is(way, "btf"))
 		set(source,
 		    way_is(way, "raw-3arg") ? "first argument of kvm_exit" : "record of kvm_exit");
-	else if (vendor_is(facts, "kvm_amd"))
+	else if (kt_facts_amd(facts))
 		set(source, "exit_code in the VMCB, by struct vcpu_svm");
 	else if (facts->members[KT_M_vcpu_vmx__vt])
 		set(source, "vt.exit_reason in struct vcpu_vmx");
@@ -40,7 +35,7 @@ static void exception_rip(const struct kt_facts *facts, const struct kt_way *way
 	(void)way, (void)lack;
 	set(source, facts->members[KT_M_kvm_vcpu_arch__rip] ? "struct kvm_vcpu_arch, rip"
 							    : "struct kvm_vcpu_arch, regs[16]");
-	if (vendor_is(facts, "kvm_intel"))
+	if (kt_facts_intel(facts))
 		kt_str_add(source, "; where KVM has not read it, record of kvm_exit");
 }
 
@@ -107,7 +102,7 @@ static void fault_mmio(const struct kt_facts *facts, const struct kt_way *way,
 		       struct kt_str *source, struct kt_str *lack)
 {
 	(void)way, (void)source;
-	if (vendor_is(facts, "kvm_intel"))
+	if (kt_facts_intel(facts))
 		kt_str_add(lack,
 			   "only the first access to a page: the others are EPT misconfigurations, "
 			   "which kvm_page_fault doesn't report ('kvmtrace exits' counts them)");

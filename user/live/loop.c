@@ -185,9 +185,7 @@ static void watch_process(struct loop *l, u32 pid)
 		close(fd);
 		return;
 	}
-	if (!(l->watched_count & (l->watched_count - 1)))
-		l->watched = kt_realloc(l->watched, (l->watched_count ? 2 * l->watched_count : 1) *
-							    sizeof(*l->watched));
+	l->watched = kt_grow(l->watched, l->watched_count, sizeof(*l->watched));
 	l->watched[l->watched_count++] = (struct watched) { fd, pid };
 }
 
@@ -230,12 +228,21 @@ static void on_notice(void *ctx, const struct kt_head *head, u32 size)
 
 /* ---- records ---- */
 
+/* Apart, so that without --vm no record pays for what this call needs. */
+static __attribute__((noinline)) void show_wanted(struct loop *l, const struct kt_head *head)
+{
+	if (!vm_unwanted(l, head->tgid))
+		l->ops->event(l->ctx, head);
+}
+
 static void on_record(void *ctx, const struct kt_head *head, u32 size)
 {
 	struct loop *l = ctx;
 
 	(void)size;
-	if (!vm_unwanted(l, head->tgid))
+	if (l->opts->vm_glob)
+		show_wanted(l, head);
+	else
 		l->ops->event(l->ctx, head);
 }
 
@@ -265,6 +272,15 @@ static bool drain(struct loop *l, bool everything)
 	if (l->ops->idle)
 		l->ops->idle(l->ctx);
 	return more;
+}
+
+/* What the programs, detached by now, gathered until then. */
+static void take_rest(struct loop *l)
+{
+	const struct timespec nap = { 0, LAST_NAP_MS * 1000000 };
+
+	nanosleep(&nap, NULL);
+	drain(l, true);
 }
 
 static int open_rings(struct loop *l)
@@ -302,11 +318,8 @@ static void close_rings(struct loop *l)
  */
 static void let_go(struct loop *l)
 {
-	const struct timespec nap = { 0, LAST_NAP_MS * 1000000 };
-
 	kt_session_detach(l->session);
-	nanosleep(&nap, NULL);
-	drain(l, true);
+	take_rest(l);
 	for (u32 slot = 1; slot < kt_session_slots(l->session); slot++)
 		if (kt_session_vcpu(l->session, slot)->vcpu)
 			on_dead_slot(l, slot);
@@ -455,7 +468,6 @@ static void end(struct loop *l)
 enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
 			   const struct kt_loop_ops *ops, void *ctx)
 {
-	const struct timespec last_nap = { 0, LAST_NAP_MS * 1000000 };
 	struct loop l = { .session = s,
 			  .opts = opts,
 			  .ops = ops,
@@ -489,8 +501,7 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 	kt_session_detach(s);
 	release_signals(&l);
 	if (status == KT_OK) {
-		nanosleep(&last_nap, NULL);
-		drain(&l, true);
+		take_rest(&l);
 		if (kt_session_counters(s)->notices_lost)
 			kt_warn("%llu notices of new vCPUs found no room: --vm may have missed some, and "
 				"names of VMs that have gone may be lacking",

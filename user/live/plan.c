@@ -20,8 +20,7 @@ bool kt_facts_raise_exits(const struct kt_facts *facts)
 
 static bool known_vendor(const struct kt_facts *facts)
 {
-	return !facts->vendor[0] || strcmp(facts->vendor, "kvm_amd") == 0 ||
-	       strcmp(facts->vendor, "kvm_intel") == 0;
+	return !facts->vendor[0] || kt_facts_amd(facts) || kt_facts_intel(facts);
 }
 
 static enum kt_status refuse(struct kt_str *why, enum kt_status status, const char *text)
@@ -159,9 +158,9 @@ static bool knows_exit_reason(const struct kt_facts *facts)
 {
 	const u32 *m = facts->members;
 
-	if (strcmp(facts->vendor, "kvm_amd") == 0)
+	if (kt_facts_amd(facts))
 		return m[KT_M_vcpu_svm__vmcb] && m[KT_M_vmcb_control_area__exit_code];
-	if (strcmp(facts->vendor, "kvm_intel") == 0)
+	if (kt_facts_intel(facts))
 		return m[KT_M_vcpu_vmx__exit_reason] ||
 		       (m[KT_M_vcpu_vmx__vt] && m[KT_M_vcpu_vt__exit_reason]);
 	return false;
@@ -274,21 +273,10 @@ static enum kt_status check_program(const struct kt_facts *facts, const struct k
 
 /* ---- ways ---- */
 
-/* Is name among those of a list? */
-static bool listed(const char *list, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
-		if (strcspn(at, ",") == len && strncmp(at, name, len) == 0)
-			return true;
-	return false;
-}
-
 static bool restricted(const struct kt_request *request, enum kt_part part)
 {
-	for (u32 i = 0; request->ways && i < kt_way_count; i++)
-		if (kt_ways[i].part == part && listed(request->ways, kt_ways[i].name))
+	for (u32 i = 0; i < kt_way_count; i++)
+		if (kt_ways[i].part == part && kt_list_has(request->ways, kt_ways[i].name))
 			return true;
 	return false;
 }
@@ -297,7 +285,7 @@ static bool restricted(const struct kt_request *request, enum kt_part part)
 static enum kt_status check_vmcb(const struct kt_facts *facts, const struct kt_way *way,
 				 const struct kt_plan *plan, struct kt_str *why)
 {
-	if (strcmp(facts->vendor, "kvm_amd") != 0 || !knows_exit_reason(facts))
+	if (!kt_facts_amd(facts) || !knows_exit_reason(facts))
 		return refuse(why, KT_UNSUPPORTED, "there is no VMCB, or it cannot be read");
 	if (!(plan->programs >> kt_program_find(way->programs[0]) & 1))
 		return refuse(why, KT_UNSUPPORTED, "another program reports exceptions");
@@ -335,7 +323,7 @@ static void take_way(struct kt_plan *plan, u32 index)
 
 static bool ruled_out(const struct kt_request *request, const struct kt_way *way)
 {
-	return restricted(request, way->part) && !listed(request->ways, way->name);
+	return restricted(request, way->part) && !kt_list_has(request->ways, way->name);
 }
 
 /* The first way that can be gone. On failure *refusal says why the last, the least demanding, can't. */
@@ -365,15 +353,19 @@ static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_r
 	return status;
 }
 
-/* The main part is not served by its best way: said once, for the others have the same reason. */
+/*
+ * The main part is not served by its best way, the only one on BTF tracepoints, be it that a test has
+ * ruled it out: said once, for the others have the same reason.
+ */
 static void explain_weaker(const struct kt_plan *plan, struct kt_str *warnings)
 {
-	for (u32 i = 0; i + 1 < kt_way_count; i++) {
-		if (kt_parts[kt_ways[i].part].optional || !plan->why_not[i].len)
-			continue;
-		kt_str_addf(warnings, "%s: raw and classic tracepoints are used, which cost more\n",
-			    plan->why_not[i].data);
-		return;
+	for (u32 i = 0; i < kt_way_count; i++) {
+		if (!kt_parts[kt_ways[i].part].optional && plan->why_not[i].len) {
+			kt_str_addf(warnings,
+				    "%s: raw and classic tracepoints are used, which cost more\n",
+				    plan->why_not[i].data);
+			return;
+		}
 	}
 }
 

@@ -39,8 +39,8 @@ struct kt_program {
 	enum kt_program_kind kind;
 	int tracepoint; /* enum kt_tracepoint, -1: none */
 	u32 needs;	/* enum kt_need */
-	const char *
-		proto; /* how the arguments must begin, as in struct kt_tracepoint_facts; NULL: any */
+	/* How the arguments must begin, as in struct kt_tracepoint_facts; NULL: any. */
+	const char *proto;
 	const char *record; /* fields that the record must have, spelled as there; NULL: none */
 	const char *lacks;  /* a field that it must not have; NULL: none */
 };

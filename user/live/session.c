@@ -21,8 +21,12 @@
 
 #define MODULE_POLL_SECONDS 1
 
-static void forget_types(struct kt_session *s)
+/* What kt_caps_gather() opened, and what was made of it. */
+static void forget_host(struct kt_session *s)
 {
+	if (s->tracefs >= 0)
+		close(s->tracefs);
+	s->tracefs = -ENOENT;
 	if (s->types_file >= 0)
 		close(s->types_file);
 	s->types_file = -1;
@@ -32,9 +36,7 @@ static void forget_types(struct kt_session *s)
 
 static void gather(struct kt_session *s)
 {
-	if (s->tracefs >= 0)
-		close(s->tracefs);
-	forget_types(s);
+	forget_host(s);
 	kt_caps_gather(&s->facts, &s->tracefs, &s->types);
 }
 
@@ -325,13 +327,11 @@ void kt_session_close(struct kt_session *s)
 		return;
 	kt_session_detach(s);
 	kt_object_unload(s);
-	forget_types(s);
+	forget_host(s);
 	kt_plan_fini(&s->plan);
 	kt_str_free(&s->failure);
 	for (u32 i = 0; i < kt_program_count; i++)
 		free(s->refusals[i]);
-	if (s->tracefs >= 0)
-		close(s->tracefs);
 	free(s->past_lost);
 	free(s);
 }

@@ -108,13 +108,7 @@ static void preallocate(struct kt_session *s)
  */
 static bool to_be_broken(const char *name)
 {
-	const char *list = getenv("KVMTRACE_BREAK");
-	size_t len = strlen(name);
-
-	for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
-		if (strcspn(at, ",") == len && strncmp(at, name, len) == 0)
-			return true;
-	return false;
+	return kt_list_has(getenv("KVMTRACE_BREAK"), name);
 }
 
 static void choose_programs(struct kt_session *s)

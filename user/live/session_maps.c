@@ -233,9 +233,7 @@ static void add_alive(void *ctx, const struct kt_vcpu_found *found)
 {
 	struct alive *alive = ctx;
 
-	if (!(alive->count & (alive->count - 1)))
-		alive->vcpus = kt_realloc(alive->vcpus, (alive->count ? 2 * alive->count : 1) *
-								sizeof(*alive->vcpus));
+	alive->vcpus = kt_grow(alive->vcpus, alive->count, sizeof(*alive->vcpus));
 	alive->vcpus[alive->count++] = found->vcpu;
 }
 
@@ -342,5 +340,6 @@ void kt_session_describe(const struct kt_session *s)
 		kt_info("beyond %u pairs of vCPU and reason, %zu bytes more for each", KT_CELLS - 1,
 			sizeof(struct kt_cell));
 	if (s->plan.uses_regions)
-		kt_info("%zu bytes more for each region seen", sizeof(struct kt_region));
+		kt_info("beyond %u regions, %zu bytes more for each", KT_NEAR_REGIONS,
+			sizeof(struct kt_region));
 }

@@ -39,9 +39,7 @@ void kt_table_add(struct kt_table *t, const char *text)
 	struct kt_str safe = {};
 
 	kt_str_add_safe(&safe, text);
-	if (!(t->cell_count & (t->cell_count - 1)))
-		t->cells = kt_realloc(t->cells,
-				      (t->cell_count ? 2 * t->cell_count : 1) * sizeof(*t->cells));
+	t->cells = kt_grow(t->cells, t->cell_count, sizeof(*t->cells));
 	t->cells[t->cell_count++] = safe.data ? safe.data : kt_strdup("");
 }
 

@@ -75,6 +75,7 @@
  *                  constants a test may be written against
  *   kt_site NR     selects the site that the next exception must come from (changes R13)
  *   kt_pace        has user space call the scenario's pace()
+ *   kt_cpuids REG  executes CPUID as many times as the register says (changes RAX to RDX)
  *   kt_end         ends the guest
  *   KT_SH_IDTR(%r15), KT_SH_NOTE(%r15)   struct kt_shared's idtr and note
  */
@@ -119,6 +120,13 @@ __asm__(KT_SET(KT_HAS_ERROR_CODE)
 	".endm\n"
 	".macro kt_pace\n"
 	"	out	%al, $KT_PORT_PACE\n"
+	".endm\n"
+	".macro kt_cpuids count\n"
+	"102:	xor	%eax, %eax\n"
+	"	xor	%ecx, %ecx\n"
+	"	cpuid\n"
+	"	dec	\\count\n"
+	"	jnz	102b\n"
 	".endm\n"
 	".macro kt_end\n"
 	"101:	out	%al, $KT_PORT_END\n"

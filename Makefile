@@ -70,16 +70,18 @@ $(BUILD)/user/%.o: user/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# Only these know the skeleton.
-$(BUILD)/user/live/session.o $(BUILD)/user/live/session_load.o $(BUILD)/user/live/session_maps.o: $(BUILD)/gen/kvmtrace.skel.h
+# Only these know the skeletons.
+$(patsubst %,$(BUILD)/user/live/%.o,session session_load session_maps): \
+	$(BUILD)/gen/kvmtrace.skel.h $(BUILD)/gen/kvmtrace_cast.skel.h
 
-# One object: bpf/kvmtrace.bpf.c takes in the other parts.
-$(BUILD)/gen/kvmtrace.bpf.o: bpf/kvmtrace.bpf.c
+# One object: bpf/kvmtrace.bpf.c takes in the other parts. And one for kernels that have
+# bpf_rdonly_cast(): others, 5.13 to 5.15, refuse what only mentions it.
+$(BUILD)/gen/kvmtrace.bpf.o $(BUILD)/gen/kvmtrace_cast.bpf.o: bpf/kvmtrace.bpf.c
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(if $(findstring cast,$@),-DKT_CAST) -MMD -MP -c -o $@ $<
 
-$(BUILD)/gen/kvmtrace.skel.h: $(BUILD)/gen/kvmtrace.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name kvmtrace_bpf > $@
+$(BUILD)/gen/%.skel.h: $(BUILD)/gen/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 unit: $(UNIT)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
@@ -96,17 +98,24 @@ $(BUILD)/tests/guest/g_%: tests/guest/g_%.c $(GUEST_LIB)
 	$(call say,GUEST,$@)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(GUEST_LIB) -lpthread
 
 # Each object is the one that a build with that clang has, which alone knows what it is made of.
-verifier: $(VERIFIER)/verify $(VERIFIER)/selftest.bpf.o $(VERIFIER_CLANGS:%=$(VERIFIER)/%.bpf.o)
+verifier: $(VERIFIER)/verify $(VERIFIER)/selftest.bpf.o \
+	$(VERIFIER_CLANGS:%=$(VERIFIER)/%.bpf.o) $(VERIFIER_CLANGS:%=$(VERIFIER)/%-cast.bpf.o)
 $(VERIFIER)/verify: tests/verifier/verify.c
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBS)
 $(VERIFIER)/selftest.bpf.o: tests/verifier/selftest.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(VERIFIER)/%-cast.bpf.o: always
+	$(call verifier_object,$*,kvmtrace_cast)
 $(VERIFIER)/%.bpf.o: always
-	$(Q)$(MAKE) --no-print-directory $(if $(Q),-s) BUILD=$(VERIFIER)/$* CLANG=$* \
-		$(VERIFIER)/$*/gen/kvmtrace.bpf.o
-	@cmp -s $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@ || cp $(VERIFIER)/$*/gen/kvmtrace.bpf.o $@
+	$(call verifier_object,$*,kvmtrace)
+# CLANG, OBJECT
+define verifier_object
+$(Q)$(MAKE) --no-print-directory $(if $(Q),-s) BUILD=$(VERIFIER)/$1 CLANG=$1 \
+		$(VERIFIER)/$1/gen/$2.bpf.o
+	@cmp -s $(VERIFIER)/$1/gen/$2.bpf.o $@ || cp $(VERIFIER)/$1/gen/$2.bpf.o $@
+endef
 
 # What runs inside the measured host is static, the smaller for it.
 bench-programs: $(patsubst %,$(BUILD)/tests/bench/%,cost format store)

@@ -82,8 +82,8 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id)
 	v->tid = pid_tgid;
 	v->muted = !kt_wanted(v->tgid, vcpu_id);
 	v->isa = 0;
-	v->protected = bpf_core_field_exists(struct kvm_vcpu, arch.guest_state_protected) &&
-		       kt_vcpu_read(kt_vcpu_at(vcpu), arch.guest_state_protected);
+	v->last = (struct kt_last_exit) {};
+	v->fault = (struct kt_pending_fault) {};
 	task = (struct task_struct *)bpf_get_current_task();
 	leader = BPF_CORE_READ(task, group_leader);
 	bpf_core_read_str(v->comm, sizeof(v->comm), &leader->comm);

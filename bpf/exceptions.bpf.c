@@ -16,14 +16,15 @@
 #define SVM_EXIT_MSR 0x7c
 
 /*
- * Which of the vCPU's exits this is; 0: it had none. Without a program on kvm_exit it is KVM's own
- * count. That is 0 in a new vCPU which got the memory, and the slot, of one that has gone.
+ * Which exit this is; 0: the vCPU had none. Without a program on kvm_exit it is the guest's TSC when it was
+ * left, which KVM notes before it handles the exit: unlike a count, no two vCPUs share it, should one get
+ * the memory, and the slot, of one that has gone.
  */
 static __always_inline u64 exit_number(const struct kt_last_exit *last, struct kt_vcpu_at vcpu)
 {
-	u64 exits = kt_vcpu_read(vcpu, stat.exits);
+	u64 left = kt_vcpu_read(vcpu, arch.last_guest_tsc);
 
-	return cfg.exit_in_vmcb || !exits ? exits : last->number;
+	return cfg.exit_in_vmcb || !left ? left : last->number;
 }
 
 static __always_inline void forget(struct kt_last_exit *last)
@@ -222,8 +223,16 @@ static __always_inline u64 fault_address(struct kt_vcpu_at vcpu)
 }
 
 #define read_v72(vcpu, member)                                                                     \
-	(kt_can_cast() ? kt_cast_as(kvm_vcpu___v72, kvm_vcpu, (vcpu).address)->member              \
-		       : kt_probe_u64((vcpu).address + kt_offset(kvm_vcpu___v72, member)))
+	({                                                                                         \
+		u64 kt_value =                                                                     \
+			kt_can_cast()                                                              \
+				? kt_cast_as(kvm_vcpu___v72, kvm_vcpu, (vcpu).address)->member     \
+				: kt_probe_u64((vcpu).address +                                    \
+					       kt_offset(kvm_vcpu___v72, member));                 \
+                                                                                                   \
+		barrier_var(kt_value);                                                             \
+		kt_value;                                                                          \
+	})
 
 /* 7.2: RIP has left regs[], and the masks of registers are bitmaps. */
 struct kvm_vcpu_arch___v72 {
@@ -357,9 +366,9 @@ static __always_inline u8 join(struct kt_exception *e, struct kt_vcpu *v, u32 ve
 	u64 number = exit_number(last, vcpu);
 	u8 flags;
 
-	/* The slot may be that of a vCPU which was here before. */
-	e->head.vcpu_id = kt_vcpu_read(vcpu, vcpu_id);
-	if (v->protected)
+	if (cfg.protected_guests &&
+	    bpf_core_field_exists(struct kvm_vcpu, arch.guest_state_protected) &&
+	    kt_vcpu_read(vcpu, arch.guest_state_protected))
 		flags = KT_EXC_PROTECTED;
 	else
 		flags = add_registers(e, vcpu, vector, last, number);
@@ -390,6 +399,13 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 	if (vector < 32 && !(cfg.vectors >> vector & 1))
 		return 0;
 	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
+	/* The slot may be that of a vCPU which was here before: with this one's id it does no harm. */
+	if (v && v->vcpu_id != (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id)) {
+		slot = kt_slot_of_thread();
+		v = bpf_map_lookup_elem(&vcpus, &slot);
+		if (!slot)
+			v = NULL;
+	}
 	if (v && v->muted)
 		return 0;
 	if (!v && !kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))

@@ -44,7 +44,7 @@ static const struct kt_region no_faults = {};
 /* The exit that a fault is handled in. That of a nested page fault needs no look into the VMCB. */
 static __always_inline u32 exit_code_of(const struct kt_vcpu *v, u64 error_code)
 {
-	if (v->isa == KVM_ISA_SVM && error_code & NPF_KIND)
+	if (error_code & NPF_KIND)
 		return SVM_NPF;
 	return kt_read_exit_code_slow(v->vcpu, v->isa);
 }
@@ -52,9 +52,10 @@ static __always_inline u32 exit_code_of(const struct kt_vcpu *v, u64 error_code)
 /* Under EPT and NPT the address is a GPA; with shadow paging the exit is the guest's own #PF: a GVA. */
 static __always_inline u32 space_of(const struct kt_vcpu *v, u32 exit_code)
 {
-	if (v->isa == KVM_ISA_SVM)
-		return exit_code == SVM_NPF ? KT_SPACE_NPT : KT_SPACE_GVA;
-	return (exit_code & 0xffff) == VMX_EPT_VIOLATION ? KT_SPACE_EPT : KT_SPACE_GVA;
+	if (exit_code == SVM_NPF)
+		return KT_SPACE_NPT;
+	return v->isa == KVM_ISA_VMX && (exit_code & 0xffff) == VMX_EPT_VIOLATION ? KT_SPACE_EPT
+										  : KT_SPACE_GVA;
 }
 
 static __always_inline u32 class_of(const struct kt_pending_fault *f)

@@ -5,6 +5,10 @@
  * From 6.2 on (a35b9af4ec2c) bpf_rdonly_cast() declares any address to be of a type in vmlinux's BTF,
  * and a load from it costs seven instructions; the helper before it costs over a hundred. A type that
  * only a module has is refused, so types of vmlinux stand for plain numbers.
+ *
+ * The function is called without a condition, in an object of its own (KT_CAST), which user/live
+ * chooses: 5.13 to 5.15 refuse a program with a call of a function that they lack even if it is never
+ * reached (until a5d827275241), and 6.2 and 6.3 one that takes its address (until 58aa2afbb1e6).
  */
 #ifndef KT_READ_BPF_H
 #define KT_READ_BPF_H
@@ -16,12 +20,15 @@
 
 extern const volatile struct kt_type_numbers types;
 
-extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
-
-#define kt_can_cast() (bpf_rdonly_cast && types.kvm_vcpu)
-
+#ifdef KT_CAST
+extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym;
+#define kt_can_cast() true
 #define kt_cast_as(type, number, address)                                                          \
 	((struct type *)bpf_rdonly_cast((void *)(address), types.number))
+#else
+#define kt_can_cast()			  false
+#define kt_cast_as(type, number, address) ((struct type *)NULL)
+#endif
 #define kt_cast(type, address) kt_cast_as(type, type, address)
 
 static __always_inline u64 kt_probe_u64(u64 address)
@@ -66,11 +73,19 @@ static __always_inline struct kt_vcpu_at kt_vcpu_at(u64 address)
 				     .typed = kt_can_cast() ? kt_cast(kvm_vcpu, address) : NULL };
 }
 
-/* The local pointer: of a member of ours, CO-RE would look for that one, too. */
+/*
+ * The local pointer: of a member of ours, CO-RE would look for that one, too. The barrier: clang makes one
+ * load of two in different branches, which the verifier allows for pointers of one kind only.
+ */
 #define kt_vcpu_read(vcpu, member)                                                                 \
 	({                                                                                         \
 		struct kvm_vcpu *kt_untyped = (struct kvm_vcpu *)(vcpu).address;                   \
-		kt_can_cast() ? (vcpu).typed->member : BPF_CORE_READ(kt_untyped, member);          \
+		typeof(kt_untyped->member) kt_value;                                               \
+                                                                                                   \
+		kt_value =                                                                         \
+			kt_can_cast() ? (vcpu).typed->member : BPF_CORE_READ(kt_untyped, member);  \
+		barrier_var(kt_value);                                                             \
+		kt_value;                                                                          \
 	})
 
 #endif

@@ -41,7 +41,8 @@ struct kt_cfg {
 	bool reinjected;   /* report re-injected exceptions as well */
 	bool regions;	   /* faults: add up by region instead of one record each */
 	bool exit_in_vmcb; /* exceptions: no program on kvm_exit, SVM keeps the exit in memory */
-	bool by_reason;	   /* only exits whose bit is set below */
+	bool protected_guests; /* this host may run some whose registers are encrypted */
+	bool by_reason;	       /* only exits whose bit is set below */
 	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
 	u64 reasons[2][KT_REASON_WORDS];
 	u32 odd_reasons[2][8];

@@ -16,7 +16,7 @@ files()
 
 	printf '%s\n' tests/verifier/job.sh "$out/verify" "$out/selftest.bpf.o"
 	for clang in clang-14 clang-19; do
-		! command -v $clang >/dev/null || echo "$out/$clang.bpf.o"
+		! command -v $clang >/dev/null || printf '%s\n' "$out/$clang.bpf.o" "$out/$clang-cast.bpf.o"
 	done
 }
 

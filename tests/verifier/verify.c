@@ -162,13 +162,28 @@ static const char *target_in_btf(const struct bpf_program *prog)
 	return NULL;
 }
 
+/* The kernel function that an object may need (KT_CAST in bpf/read.bpf.h). */
+static bool lacks_cast(const struct bpf_object *obj)
+{
+	static const char name[] = "bpf_rdonly_cast";
+	static struct btf *vmlinux;
+
+	if (btf__find_by_name_kind(bpf_object__btf(obj), name, BTF_KIND_FUNC) <= 0)
+		return false;
+	if (!vmlinux)
+		vmlinux = btf__load_vmlinux_btf();
+	return !vmlinux || btf__find_by_name_kind(vmlinux, name, BTF_KIND_FUNC) <= 0;
+}
+
 /* Why it cannot be asked for here, by facts of this host; NULL: it has to load. */
-static const char *unsupported(const struct bpf_program *prog)
+static const char *unsupported(const struct bpf_object *obj, const struct bpf_program *prog)
 {
 	const char *target = target_in_btf(prog), *why = NULL;
 
 	if (!exists("/sys/kernel/btf/vmlinux"))
 		return "no BTF of the kernel";
+	if (lacks_cast(obj))
+		return "no kernel function bpf_rdonly_cast";
 	if (!exists("/sys/module/kvm"))
 		why = "KVM is not loaded";
 	else if (exists("/sys/module/kvm/initstate") && !exists("/sys/kernel/btf/kvm"))
@@ -345,7 +360,7 @@ static int settle_refusal(const struct bpf_program *prog, int err)
 
 static int settle(const char *path, size_t number, struct bpf_object *obj, struct bpf_program *prog)
 {
-	const char *why = unsupported(prog);
+	const char *why = unsupported(obj, prog);
 	int err;
 
 	if (why) {

@@ -337,9 +337,11 @@ static void come_back(struct loop *l)
 	int err;
 
 	l->status = kt_session_reload(l->session);
-	/* Gone again meanwhile: then it will come again. */
-	if (l->status != KT_OK && !kt_kvm_there())
+	/* Gone again meanwhile: then it will come again. If not, what was counted so far is a result. */
+	if (l->status != KT_OK && !kt_kvm_there()) {
+		l->status = KT_OK;
 		return;
+	}
 	if (l->status == KT_OK) {
 		err = open_rings(l);
 		if (err) {

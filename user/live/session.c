@@ -154,6 +154,26 @@ static enum kt_status load_failed(struct kt_session *s, int err)
 		    strerror(-err));
 }
 
+static bool can_cast(const struct kt_session *s)
+{
+	const struct kt_type_numbers *plain = &s->types.plain;
+
+	return s->facts.kfunc_rdonly_cast == KT_CAN && plain->kvm_vcpu && plain->timespec64 &&
+	       plain->itimerspec64 && plain->upid;
+}
+
+/* What could not be loaded is left out, if there is a way without it. */
+static bool can_retry(struct kt_session *s, const struct kt_refusal *refusal)
+{
+	if (!s->cast)
+		return can_replan(s, refusal);
+	/* Without a JIT, say, no kernel function can be called: first without that one. */
+	kt_info("without bpf_rdonly_cast(): %s",
+		refusal->why.len ? refusal->why.data : "libbpf doesn't say why");
+	s->cast = false;
+	return true;
+}
+
 /* Each round does without one program more, so it ends. */
 static enum kt_status load(struct kt_session *s)
 {
@@ -162,6 +182,7 @@ static enum kt_status load(struct kt_session *s)
 	bool again = true;
 	int err;
 
+	s->cast = can_cast(s);
 	while (status == KT_OK && again) {
 		kt_refusal_watch(&refusal);
 		err = kt_object_load(s);
@@ -170,7 +191,7 @@ static enum kt_status load(struct kt_session *s)
 		if (err) {
 			kt_object_unload(s);
 			if (err != -EPERM && err != -ENOMEM && err != -E2BIG)
-				again = can_replan(s, &refusal);
+				again = can_retry(s, &refusal);
 			status = again ? make_plan(s) : load_failed(s, err);
 		}
 		kt_str_free(&refusal.why);

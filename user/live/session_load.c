@@ -13,7 +13,8 @@
 
 #include "../lib/log.h"
 #include "session_priv.h"
-#include "kvmtrace.skel.h" /* needs the shared types */
+#include "kvmtrace.skel.h"
+#include "kvmtrace_cast.skel.h" /* needs the shared types */
 
 #define MIN_VCPUS	   1024
 #define VCPUS_PER_CPU	   8
@@ -123,6 +124,27 @@ static void choose_programs(struct kt_session *s)
 	}
 }
 
+/* SEV-ES, SEV-SNP, TDX: where none is on, no guest's registers are hidden from KVM. */
+static bool may_protect_guests(void)
+{
+	static const char *const parameters[] = { "kvm_amd/parameters/sev_es",
+						  "kvm_amd/parameters/sev_snp",
+						  "kvm_intel/parameters/tdx" };
+	char path[64], value = 'N';
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(parameters) && value == 'N'; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/module/%s", parameters[i]);
+		f = fopen(path, "re");
+		if (f && fread(&value, 1, 1, f) == 1 && value != 'Y' && value != '1')
+			value = 'N';
+		if (f)
+			fclose(f);
+	}
+	return value != 'N';
+}
+
 static void configure(struct kt_session *s)
 {
 	struct kt_cfg *cfg = &s->skel->rodata->cfg;
@@ -132,8 +154,8 @@ static void configure(struct kt_session *s)
 		cfg->buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
 	s->skel->data->control.epoch = s->epoch;
 	cfg->exit_in_vmcb = s->plan.exit_in_vmcb;
-	if (s->types.plain.kvm_vcpu && s->types.plain.timespec64 && s->types.plain.itimerspec64 &&
-	    s->types.plain.upid)
+	cfg->protected_guests = may_protect_guests();
+	if (s->cast)
 		s->skel->rodata_types->types = s->types.plain;
 	cfg->regions = s->opts.view == KT_VIEW_REGIONS;
 	s->slots = s->opts.vcpu_capacity ? s->opts.vcpu_capacity : VCPUS_PER_CPU * s->facts.cpus;
@@ -213,11 +235,10 @@ static int fill_maps(struct kt_session *s)
 /* The types go at once: libbpf is going to load vmlinux's for itself. */
 static int write_types(struct kt_session *s)
 {
-	size_t size;
 	int err = 0;
 
 	if (s->types.vmlinux && s->types_file >= 0)
-		err = kt_types_write(&s->types, s->skel->obj, kvmtrace_bpf__elf_bytes(&size),
+		err = kt_types_write(&s->types, s->skel->obj, s->skel->skeleton->data,
 				     s->types_file);
 	kt_types_free(&s->types);
 	if (err) {
@@ -227,20 +248,41 @@ static int write_types(struct kt_session *s)
 	return err;
 }
 
+/* The programs of both objects, their maps and variables, have the same names. */
+static int open_object(struct kt_session *s, const struct bpf_object_open_opts *opts)
+{
+	struct kvmtrace_bpf *skel = calloc(1, sizeof(*skel));
+	int err;
+
+	if (!skel)
+		return -ENOMEM;
+	err = kvmtrace_bpf__create_skeleton(skel);
+	if (!err && s->cast)
+		skel->skeleton->data =
+			(void *)kvmtrace_cast_bpf__elf_bytes(&skel->skeleton->data_sz);
+	if (!err)
+		err = bpf_object__open_skeleton(skel->skeleton, opts);
+	if (err)
+		kvmtrace_bpf__destroy(skel);
+	else
+		s->skel = skel;
+	return err;
+}
+
 static int load_programs(struct kt_session *s)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	char path[32];
 	int err;
 
-	if (s->types.vmlinux)
+	if (s->types.vmlinux && s->types_file < 0)
 		s->types_file = memfd_create("kvmtrace-types", MFD_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->types_file);
 	if (s->types_file >= 0)
 		opts.btf_custom_path = path;
-	s->skel = kvmtrace_bpf__open_opts(&opts);
-	if (!s->skel)
-		return -errno;
+	err = open_object(s, &opts);
+	if (err)
+		return err;
 	err = write_types(s);
 	if (err)
 		return err;

@@ -34,6 +34,7 @@ struct kt_session {
 	u32 slots;				 /* entries of vcpus, slot 0 included */
 	u32 epoch;				 /* as kt_session_epoch() says */
 	u64 collect_at;	       /* slots taken when it is worth looking for dead ones */
+	bool cast;	       /* load the object that calls bpf_rdonly_cast() */
 	struct kt_vcpu *vcpus; /* mapped */
 	const struct kt_near_region *near_regions; /* mapped; NULL: not used */
 	const u64 *cpu_lost;			   /* mapped */

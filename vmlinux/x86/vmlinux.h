@@ -58,6 +58,7 @@ struct kvm_vcpu_arch {
 	u32 regs_avail;
 	u64 cr2;
 	struct kvm_queued_exception exception;
+	u64 last_guest_tsc;
 	bool guest_state_protected;
 };
 

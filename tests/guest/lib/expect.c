@@ -125,6 +125,11 @@ void kt_expect_begin(const struct kt_opts *o, struct kt_vm **vms, int count)
 	}
 }
 
+void kt_expect_former_vcpu(int vm, int vcpu)
+{
+	put("vcpu pid=%d vm=%d vcpu=%d tid=%d\n", (int)getpid(), vm, vcpu, (int)gettid());
+}
+
 /* Exits that share a code (RDMSR and WRMSR on SVM) share a line. */
 static struct kt_exit_line *exit_line(struct kt_vcpu *v, struct code c)
 {

@@ -173,6 +173,8 @@ struct kt_fault {
 /* A KVM without SVM or VMX: it delivers every exception itself, and raises no kvm_exit. */
 bool kt_software_kvm(void);
 void kt_expect_begin(const struct kt_opts *o, struct kt_vm **vms, int count);
+/* A vCPU that this thread ran in a VM which is no more; its number follows those of the others. */
+void kt_expect_former_vcpu(int vm, int vcpu);
 void kt_expect_exit(struct kt_vcpu *v, enum kt_exit e, uint64_t count, enum kt_match match);
 void kt_expect_exit_time(struct kt_vcpu *v, enum kt_exit e, uint64_t min_total_ns);
 void kt_expect_exception(struct kt_vcpu *v, const struct kt_site *s, uint64_t count,

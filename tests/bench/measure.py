@@ -26,6 +26,7 @@ ALL = 0.99
 FEW = 100
 # Runs of a workload with nothing attached may differ by so much.
 DRIFT = 0.03
+ODD = 0.015  # further from the others, a run is not what it was made for
 
 
 # Take what the last boot left, do not boot.
@@ -126,14 +127,19 @@ class Raw:
             elif words[0] == "run":
                 self.runs[words[1], words[2]] = pairs(words[3:])
 
-    def base(self, work):
-        """What a workload takes with nothing attached: of all runs in this boot the one in the
-        middle, for the kernel may have something else to do in one (freeing a tool's memory)."""
+    def middle(self, work):
+        """What a workload takes with nothing attached: the run in the middle of all in this boot."""
         bases = [run["base"] for (_, name), run in self.runs.items() if name == work]
         base = statistics.median_low(bases)
         if sum(abs(one - base) > DRIFT * base for one in bases) > len(bases) // 4:
             raise Failed(f"{work} with nothing attached took {min(bases)} to {max(bases)}")
         return base
+
+    def base(self, tool, work):
+        """The same right before the tool ran: nearest to how the kernel was then. The kernel may have
+        had something else to do, though (freeing the memory of the tool before)."""
+        own, middle = self.runs[tool, work]["base"], self.middle(work)
+        return own if abs(own - middle) <= ODD * middle else middle
 
     def texts(self, tool, work):
         path = os.path.join(self.out, f"{tool}.{work}")
@@ -217,7 +223,7 @@ def figures(raw, tool, work):
     events = raw.counts[work.name][tool.counter]
     log, tail = raw.texts(tool.name, work.name)
     idle = run["idle"] * run["window"] / 1e9
-    total = (run["busy"] - idle - raw.base(work.name)) / units
+    total = (run["busy"] - idle - raw.base(tool.name, work.name)) / units
     reader = max(0, run["reader"] - idle) / units
     missed = lost(run, log, tail)
     got = seen(run, log, tail, run["lines"] or None)
@@ -240,4 +246,4 @@ def figures(raw, tool, work):
 
 def bare(raw, works):
     """What an event costs with nothing attached, the guest's start and end included."""
-    return {w.name: round(raw.base(w.name) / raw.counts[w.name][w.counter], 1) for w in works}
+    return {w.name: round(raw.middle(w.name) / raw.counts[w.name][w.counter], 1) for w in works}

@@ -31,7 +31,7 @@ extern struct kt_control control;
 extern u32 vcpu_cache[KT_CACHE_PLACES];
 extern u32 thread_cache[KT_CACHE_PLACES];
 
-/* Maps that several objects use need a named type: two anonymous ones don't link. */
+/* Declared here, defined in core.bpf.c: that takes a named type. */
 struct kt_vcpus_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

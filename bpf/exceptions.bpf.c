@@ -222,6 +222,16 @@ static __always_inline u64 fault_address(struct kt_vcpu_at vcpu)
 		       : kt_vcpu_read(vcpu, arch.cr2);
 }
 
+/* 7.2: RIP has left regs[], and the masks of registers are bitmaps. */
+struct kvm_vcpu_arch___v72 {
+	unsigned long rip;
+	unsigned long regs_avail[1];
+} __attribute__((preserve_access_index));
+
+struct kvm_vcpu___v72 {
+	struct kvm_vcpu_arch___v72 arch;
+} __attribute__((preserve_access_index));
+
 #define read_v72(vcpu, member)                                                                     \
 	({                                                                                         \
 		u64 kt_value =                                                                     \
@@ -234,16 +244,7 @@ static __always_inline u64 fault_address(struct kt_vcpu_at vcpu)
 		kt_value;                                                                          \
 	})
 
-/* 7.2: RIP has left regs[], and the masks of registers are bitmaps. */
-struct kvm_vcpu_arch___v72 {
-	unsigned long rip;
-	unsigned long regs_avail[1];
-} __attribute__((preserve_access_index));
-
-struct kvm_vcpu___v72 {
-	struct kvm_vcpu_arch___v72 arch;
-} __attribute__((preserve_access_index));
-
+/* RIP as KVM knows it now. */
 static __always_inline u64 read_rip(struct kt_vcpu_at vcpu)
 {
 	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
@@ -251,7 +252,7 @@ static __always_inline u64 read_rip(struct kt_vcpu_at vcpu)
 	return kt_vcpu_read(vcpu, arch.regs[X86_REG_RIP]);
 }
 
-/* VMX reads it from the VMCS only on demand. */
+/* Whether it does: VMX reads RIP from the VMCS only on demand. */
 static __always_inline bool rip_is_known(struct kt_vcpu_at vcpu)
 {
 	u64 available;

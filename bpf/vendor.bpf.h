@@ -24,20 +24,17 @@ struct vcpu_vmx___v616 {
  */
 static __always_inline u64 kt_vendor_state(u64 vcpu, u32 isa)
 {
-	u64 vmcb = 0;
-
 	if (isa == KVM_ISA_SVM && bpf_core_field_exists(struct vcpu_svm, vmcb01) &&
-	    bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode)) {
-		vmcb = kt_u64_of(vcpu_svm, vcpu, vmcb01.ptr);
-	}
-	return vmcb;
+	    bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode))
+		return kt_u64_of(vcpu_svm, vcpu, vmcb01.ptr);
+	return 0;
 }
 
 static __always_inline u32 kt_read_vmcb_exit_code(u64 address)
 {
 	if (!bpf_core_type_exists(struct vmcb))
 		return 0;
-	return kt_read_u32(address + bpf_core_field_offset(struct vmcb, control.exit_code));
+	return kt_u32_of(vmcb, address, control.exit_code);
 }
 
 /*

@@ -195,7 +195,7 @@ struct kt_exception {
 	u8 flags; /* KT_EXC_* */
 	u16 pad;
 	struct kt_exit_info exit;     /* zeros without KT_EXC_EXIT */
-	struct kt_exit_detail detail; /* likewise what .flags doesn't say is valid */
+	struct kt_exit_detail detail; /* .flags says what is valid */
 };
 
 #define KT_EXC_ERROR_CODE 0x01

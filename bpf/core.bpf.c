@@ -90,6 +90,8 @@ static __noinline u32 new_slot(u64 vcpu, u32 vcpu_id)
 	v->node = vcpu + bpf_core_field_offset(struct kvm_vcpu, preempt_notifier.link);
 	v->vcpu = vcpu;
 	bpf_map_update_elem(&vcpu_slots, &vcpu, &slot, BPF_ANY);
+	/* Or this thread's events would be those of a vCPU that it had at the same address before. */
+	thread_cache[(u32)pid_tgid % KT_CACHE_PLACES] = slot;
 	/* Also of those filtered out: user space must learn when their process ends. */
 	notify(slot);
 	return slot;

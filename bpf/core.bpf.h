@@ -186,26 +186,30 @@ static __always_inline bool kt_wanted(u32 tgid, u32 vcpu_id)
 	       (cfg.vcpu_id == KT_NO_VCPU || cfg.vcpu_id == vcpu_id);
 }
 
-/*
- * Room for a record in this CPU's ring, header filled in; NULL and counted as lost when it is full.
- * Hand it over with kt_submit(). v is the vCPU that the current thread runs, or NULL.
- */
-static __always_inline void *kt_reserve(u32 size, u32 kind, const struct kt_vcpu *v)
+/* Room in this CPU's ring; NULL and counted as lost when it is full. Hand it over with kt_submit(). */
+static __always_inline void *kt_room(u32 size, u32 cpu)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-	struct kt_head *head;
-	u64 pid_tgid;
-	void *ring;
+	void *ring = bpf_map_lookup_elem(&rings, &cpu);
+	void *room = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
 	u64 *lost;
 
-	ring = bpf_map_lookup_elem(&rings, &cpu);
-	head = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
-	if (!head) {
+	if (!room) {
 		lost = bpf_map_lookup_elem(&cpu_lost, &cpu);
 		if (lost)
 			__sync_fetch_and_add(lost, 1);
-		return NULL;
 	}
+	return room;
+}
+
+/* Room for a record, header filled in. v is the vCPU that the current thread runs, or NULL. */
+static __always_inline void *kt_reserve(u32 size, u32 kind, const struct kt_vcpu *v)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct kt_head *head = kt_room(size, cpu);
+	u64 pid_tgid;
+
+	if (!head)
+		return NULL;
 	head->ts = bpf_ktime_get_ns();
 	head->kind = kind;
 	head->cpu = cpu;

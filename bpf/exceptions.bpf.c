@@ -66,14 +66,8 @@ static __always_inline struct kt_last_exit *current_exit(bool raw)
  * BTF tracepoints, and, named …_r, for kernels without the types of the kvm module (5.10).
  */
 
-static __always_inline void note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
+static __always_inline void note_exit(struct kt_last_exit *last, const struct kt_raw_kvm_exit *ctx)
 {
-	struct kt_vcpu *v = wanted_vcpu(raw);
-	struct kt_last_exit *last;
-
-	if (!v)
-		return;
-	last = &v->last;
 	last->number++;
 	last->rip = ctx->guest_rip;
 	last->exit.info1 = ctx->info1;
@@ -81,6 +75,7 @@ static __always_inline void note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
 	last->exit.code = ctx->exit_reason;
 	last->exit.isa = ctx->isa;
 	last->exit.intr_info = ctx->intr_info;
+	last->exit.error_code = ctx->error_code;
 }
 
 /*
@@ -90,14 +85,20 @@ static __always_inline void note_exit(struct kt_raw_kvm_exit *ctx, bool raw)
 SEC("?tp/kvm/kvm_exit")
 int kt_exit_note(struct kt_raw_kvm_exit *ctx)
 {
-	note_exit(ctx, false);
+	struct kt_vcpu *v = wanted_vcpu(false);
+
+	if (v)
+		note_exit(&v->last, ctx);
 	return 1;
 }
 
 SEC("?tp/kvm/kvm_exit")
 int kt_exit_note_r(struct kt_raw_kvm_exit *ctx)
 {
-	note_exit(ctx, true);
+	struct kt_vcpu *v = wanted_vcpu(true);
+
+	if (v)
+		note_exit(&v->last, ctx);
 	return 1;
 }
 

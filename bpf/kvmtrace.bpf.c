@@ -8,4 +8,5 @@
 #include "exits.bpf.c"
 #include "exceptions.bpf.c"
 #include "faults.bpf.c"
+#include "trace.bpf.c"
 #include "vcpus.bpf.c"

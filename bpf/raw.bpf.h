@@ -49,7 +49,7 @@ struct kt_raw_kvm_page_fault {
 
 /* Arguments of a raw tracepoint. */
 struct kt_raw_args {
-	u64 args[4];
+	u64 args[8];
 };
 
 #endif

@@ -84,14 +84,25 @@ struct kt_vmcb_exit {
 	u64 int_info; /* upper half: its error code */
 };
 
+/* Where a vCPU's current VMCB is. While L2 runs it is vmcb02; else, mostly, known already. */
+static __always_inline u64 kt_vmcb_of(struct kvm_vcpu *vcpu, const struct kt_vcpu *v)
+{
+	if (v->vendor_state && bpf_core_field_exists(struct kvm_vcpu_stat, guest_mode) &&
+	    !vcpu->stat.guest_mode)
+		return v->vendor_state;
+	if (!bpf_core_type_exists(struct vcpu_svm))
+		return 0;
+	return kt_u64_of(vcpu_svm, (u64)vcpu, vmcb);
+}
+
 /* What a VMCB tells of the last exit, as kvm_exit's record has it. False: not on this host. */
-static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
+static __always_inline bool kt_read_vmcb_exit_at(u64 vmcb, struct kt_exit_info *x)
 {
 	u64 at;
 
-	if (!bpf_core_type_exists(struct vcpu_svm) || !bpf_core_type_exists(struct vmcb))
+	if (!bpf_core_type_exists(struct vmcb))
 		return false;
-	at = kt_u64_of(vcpu_svm, vcpu, vmcb) + kt_offset(vmcb, control.exit_code);
+	at = vmcb + kt_offset(vmcb, control.exit_code);
 	if (kt_can_cast()) {
 		const struct itimerspec64 *words = kt_cast(itimerspec64, at);
 
@@ -99,6 +110,7 @@ static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
 		x->info1 = words->it_interval.tv_nsec;
 		x->info2 = words->it_value.tv_sec;
 		x->intr_info = words->it_value.tv_nsec;
+		x->error_code = (u64)words->it_value.tv_nsec >> 32;
 	} else { /* all in one call */
 		struct kt_vmcb_exit exit = {};
 
@@ -107,9 +119,17 @@ static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
 		x->info1 = exit.info1;
 		x->info2 = exit.info2;
 		x->intr_info = exit.int_info;
+		x->error_code = exit.int_info >> 32;
 	}
 	x->isa = KVM_ISA_SVM;
 	return true;
+}
+
+static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
+{
+	if (!bpf_core_type_exists(struct vcpu_svm))
+		return false;
+	return kt_read_vmcb_exit_at(kt_u64_of(vcpu_svm, vcpu, vmcb), x);
 }
 
 #endif

@@ -42,6 +42,7 @@ struct kt_cfg {
 	bool regions;	   /* faults: add up by region instead of one record each */
 	bool exit_in_vmcb; /* exceptions: no program on kvm_exit, SVM keeps the exit in memory */
 	bool protected_guests; /* this host may run some whose registers are encrypted */
+	bool no_kvm_types;     /* record: the current vCPU is found without them */
 	bool by_reason;	       /* only exits whose bit is set below */
 	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
 	u64 reasons[2][KT_REASON_WORDS];
@@ -55,6 +56,7 @@ struct kt_counters {
 	u64 exits_without_vcpu_slot; /* exits of vCPUs beyond the capacity */
 	u64 exits_without_cell;	     /* exits for which no histogram was free */
 	u64 faults_without_vcpu_slot;
+	u64 events_without_vcpu_slot; /* record: of vCPUs beyond the capacity, exits excepted */
 	u64 faults_without_region; /* the table of regions was full */
 	u64 slots_taken;
 	u64 reinjected_hidden;

@@ -17,7 +17,7 @@ struct kt_exit_info {
 	u32 code;
 	u32 isa;
 	u32 intr_info;
-	u32 pad;
+	u32 error_code; /* of the event in intr_info */
 };
 
 /* What else was seen between that exit and now. */
@@ -82,6 +82,7 @@ struct kt_vcpu {
 	u32 protected;		  /* its registers are encrypted (SEV-ES) */
 	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
 	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
+	u64 unwanted_exit; /* record: the exit that is being handled is one --reason leaves out */
 	struct kt_last_exit last;
 	struct kt_pending_fault fault;
 	u64 unpaired_entries;
@@ -175,6 +176,21 @@ enum kt_kind {
 	KT_KIND_EXCEPTION = 1,
 	KT_KIND_FAULT,
 	KT_KIND_VCPU, /* notice: a vCPU was met for the first time */
+	/* From here on: struct kt_brief. */
+	KT_KIND_EXIT,
+	KT_KIND_EXIT_LONG,
+	KT_KIND_MSR,
+	KT_KIND_PIO,
+	KT_KIND_MMIO,
+	KT_KIND_CR,
+	KT_KIND_CPUID,
+	KT_KIND_HYPERCALL,
+	KT_KIND_EMULATE,
+	KT_KIND_INJECT_IRQ,
+	KT_KIND_USERSPACE_EXIT,
+	KT_KIND_USERSPACE_EXIT_LONG,
+	KT_KIND_HALT_POLL,
+	KT_KIND_WAKEUP,
 };
 
 struct kt_head {
@@ -225,6 +241,106 @@ struct kt_notice {
 	u32 slot;
 	u32 pad;
 	char comm[KT_COMM_LEN];
+};
+
+/* ---- records of kvmtrace record, of which there may be a million a second ---- */
+
+/* Their head. VM and thread are those of the slot, the CPU that of the ring. */
+struct kt_brief {
+	u64 ts;	       /* CLOCK_MONOTONIC, ns; of an exit: of the entry that ended it */
+	u32 kind_slot; /* KT_BRIEF(); the lowest byte is where kt_head has its kind */
+	u32 word;      /* by kind, as said below */
+};
+
+#define KT_BRIEF(kind, slot) ((slot) << 8 | (kind))
+#define KT_BRIEF_KIND(b)     ((b)->kind_slot & 0xff)
+#define KT_BRIEF_SLOT(b)     ((b)->kind_slot >> 8)
+#define KT_BRIEF_SLOTS_MAX   (1u << 24)
+
+struct kt_brief_exit {
+	struct kt_brief head; /* word: exit reason */
+	u64 rip, info1;
+	u64 duration; /* ns; 0: another exit came, without an entry that was seen */
+};
+
+/* Where one of these is not 0. */
+struct kt_brief_exit_long {
+	struct kt_brief_exit exit;
+	u64 info2;
+	u32 intr_info, error_code; /* 0 unless valid */
+};
+
+struct kt_brief_msr {
+	struct kt_brief head; /* word: index of the MSR */
+	u64 value;
+	u32 flags; /* 1: write, 2: refused */
+	u32 pad;
+};
+
+struct kt_brief_pio {
+	struct kt_brief head; /* word: port, size << 16, 1 << 24 for OUT */
+	u32 count;
+	u32 value; /* of the first item */
+};
+
+struct kt_brief_mmio {
+	struct kt_brief head; /* word: size, access << 16 */
+	u64 gpa, value;
+};
+
+#define KT_MMIO_FAST 3u /* the access of kvm_fast_mmio, which has no value and no size */
+
+struct kt_brief_cr {
+	struct kt_brief head; /* word: number, 1 << 8 for a write */
+	u64 value;
+};
+
+struct kt_brief_cpuid {
+	struct kt_brief head; /* word: leaf */
+	u32 index;
+	u32 eax, ebx, ecx, edx;
+	u32 flags; /* 1: found, 2: the highest basic leaf's answer */
+};
+
+struct kt_brief_hypercall {
+	struct kt_brief head; /* word: unused */
+	u64 nr, args[4];
+};
+
+struct kt_brief_emulate {
+	struct kt_brief head; /* word: base of the code segment */
+	u64 rip;
+	u8 insn[KT_INSN_LEN];
+	u8 insn_len;
+	u8 flags, failed;
+	u8 pad[6];
+};
+
+struct kt_brief_irq {
+	struct kt_brief head; /* word: vector, 1 << 8 for software's, 1 << 9 for a re-injection */
+};
+
+#define KT_RUN_BYTES 48 /* of what struct kvm_run has for a reason, from offset 32 on */
+
+struct kt_brief_user {
+	struct kt_brief head; /* word: KVM_EXIT_* */
+	s32 error;
+	u32 pad;
+};
+
+struct kt_brief_user_long {
+	struct kt_brief_user exit;
+	u8 run[KT_RUN_BYTES];
+};
+
+struct kt_brief_halt_poll {
+	struct kt_brief head;	/* word: 1: grows */
+	u32 poll_new, poll_old; /* ns */
+};
+
+struct kt_brief_wakeup {
+	struct kt_brief head; /* word: 1: waited, 2: polling was right */
+	u64 duration;	      /* ns */
 };
 
 /* One vCPU as the task_file iterator finds it. */

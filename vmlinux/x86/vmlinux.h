@@ -32,6 +32,7 @@ typedef u32 __wsum;
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct files_struct;
+struct kvm_run;
 struct seq_file;
 
 struct kvm {
@@ -71,6 +72,7 @@ struct kvm_vcpu {
 	struct kvm *kvm;
 	struct preempt_notifier preempt_notifier;
 	s32 vcpu_id;
+	struct kvm_run *run;
 	struct pid *pid;
 	struct kvm_vcpu_arch arch;
 	struct kvm_vcpu_stat stat;

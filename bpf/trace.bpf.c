@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * kvmtrace record: a short record of each exit, with its duration, and of what KVM does on the way.
+ * Exceptions and faults come from their own programs; those on kvm_exit and kvm_entry here stand in for
+ * theirs.
+ */
+#include "vendor.bpf.h"
+#include "raw.bpf.h"
+
+#define INTR_INFO_VALID	     (1u << 31)
+#define INTR_INFO_ERROR_CODE (1u << 11)
+
+/* ---- exits ---- */
+
+static __always_inline void fill_exit(struct kt_brief_exit *e, const struct kt_vcpu *v, u32 slot,
+				      u64 ts, u64 duration, u32 kind)
+{
+	e->head.ts = ts;
+	e->head.kind_slot = KT_BRIEF(kind, slot);
+	e->head.word = v->exit_code;
+	e->rip = v->last.rip;
+	e->info1 = v->last.exit.info1;
+	e->duration = duration;
+}
+
+/* Two records, for what is reserved must have a size that the verifier knows. */
+static __always_inline void emit_exit(const struct kt_vcpu *v, u32 slot, u64 ts, u64 duration)
+{
+	u32 intr_info = v->last.exit.intr_info, cpu = bpf_get_smp_processor_id();
+	struct kt_brief_exit_long *e;
+	struct kt_brief_exit *brief;
+
+	/* Without the valid bit the rest is undefined (SDM 25.9.2, APM 15.7.2). */
+	if (!(intr_info & INTR_INFO_VALID)) {
+		intr_info = 0;
+		if (!v->last.exit.info2) {
+			brief = kt_room(sizeof(*brief), cpu);
+			if (!brief)
+				return;
+			fill_exit(brief, v, slot, ts, duration, KT_KIND_EXIT);
+			kt_submit(brief);
+			return;
+		}
+	}
+	e = kt_room(sizeof(*e), cpu);
+	if (!e)
+		return;
+	fill_exit(&e->exit, v, slot, ts, duration, KT_KIND_EXIT_LONG);
+	e->info2 = v->last.exit.info2;
+	e->intr_info = intr_info;
+	e->error_code = intr_info & INTR_INFO_ERROR_CODE ? v->last.exit.error_code : 0;
+	kt_submit(e);
+}
+
+/* Another exit, and no entry was seen in between. */
+static __noinline int end_untimed(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+
+	if (!v)
+		return 0;
+	if (KT_EXIT_IS_TIME(v->exit_ts) && !v->unwanted_exit)
+		emit_exit(v, slot, v->exit_ts, 0);
+	v->exit_ts = KT_EXIT_NONE;
+	finish(v, slot, 0);
+	return 0;
+}
+
+/* Before v->last gets what the new exit is about. */
+static __always_inline void end_exit_before(const struct kt_vcpu *v, u32 slot)
+{
+	if (KT_EXIT_IS_TIME(v->exit_ts) || v->fault.pending)
+		end_untimed(slot);
+}
+
+static __always_inline void begin_traced_exit(struct kt_vcpu *v)
+{
+	v->exit_code = kt_plain_reason(v->isa, v->last.exit.code);
+	if (cfg.by_reason)
+		v->unwanted_exit = !reason_wanted(v->isa, v->exit_code);
+	v->exit_ts = bpf_ktime_get_ns();
+}
+
+/* SVM: RIP is in memory, the rest in the VMCB. */
+SEC("?tp_btf/kvm_exit")
+int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot, false);
+	if (!v)
+		return lose_exit(vcpu->vcpu_id);
+	if (v->muted)
+		return 0;
+	kt_set_isa(v, isa);
+	end_exit_before(v, slot);
+	v->last.number++;
+	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
+		v->last.rip = ((struct kvm_vcpu___v72 *)vcpu)->arch.rip;
+	else
+		v->last.rip = vcpu->arch.regs[X86_REG_RIP];
+	kt_read_vmcb_exit_at(kt_vmcb_of(vcpu, v), &v->last.exit);
+	begin_traced_exit(v);
+	return 0;
+}
+
+/* The record of the classic tracepoint has what VMX reads from the VMCS on demand: BPF cannot. */
+static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct kt_vcpu *v,
+					     u32 slot)
+{
+	if (!v) {
+		lose_exit(ctx->vcpu_id);
+		return 1;
+	}
+	if (v->muted)
+		return 1;
+	v->isa = ctx->isa;
+	end_exit_before(v, slot);
+	note_exit(&v->last, ctx);
+	v->exit_rip = ctx->guest_rip;
+	v->exit_info1 = ctx->info1;
+	begin_traced_exit(v);
+	return 1;
+}
+
+SEC("?tp/kvm/kvm_exit")
+int kt_trace_exit_c(struct kt_raw_kvm_exit *ctx)
+{
+	u32 slot;
+	struct kt_vcpu *v = kt_vcpu_current(&slot);
+
+	return trace_exit_record(ctx, v, slot);
+}
+
+SEC("?tp/kvm/kvm_exit")
+int kt_trace_exit_r(struct kt_raw_kvm_exit *ctx)
+{
+	u32 slot;
+	struct kt_vcpu *v = kt_vcpu_current_raw(&slot);
+
+	return trace_exit_record(ctx, v, slot);
+}
+
+static __always_inline int end_traced_exit(struct kt_vcpu *v, u32 slot)
+{
+	u64 begin = v->exit_ts, now;
+
+	if (!KT_EXIT_IS_TIME(begin))
+		return not_timed(slot);
+	now = bpf_ktime_get_ns();
+	v->exit_ts = KT_EXIT_NONE;
+	if (!cfg.by_reason || !v->unwanted_exit)
+		emit_exit(v, slot, now, now - begin);
+	if (v->fault.pending)
+		finish(v, slot, now - begin);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_entry")
+int BPF_PROG(kt_trace_entry, struct kvm_vcpu *vcpu)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	if (!vcpu)
+		return 0;
+	v = kt_vcpu_get(vcpu, &slot, true);
+	return v ? end_traced_exit(v, slot) : 0;
+}
+
+SEC("?raw_tp/kvm_entry")
+int kt_trace_entry_r(struct kt_raw_args *ctx)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = kt_vcpu_get_raw(ctx->args[0], &slot, true);
+	return v ? end_traced_exit(v, slot) : 0;
+}
+
+/* ---- what happens on the way ---- */
+
+/* No slot was free for the thread's vCPU. One without a vCPU is counted as a thread unknown. */
+static __noinline int lose_event(void)
+{
+	if (kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
+		kt_count(events_without_vcpu_slot);
+	return 0;
+}
+
+/* The vCPU that the thread runs, for programs that work with the types of the kvm module and without. */
+static __always_inline u32 traced_slot(void)
+{
+	struct kt_vcpu *v;
+	u32 slot;
+
+	v = cfg.no_kvm_types ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
+	if (!v) {
+		lose_event();
+		return 0;
+	}
+	return v->muted ? 0 : slot;
+}
+
+/* Room for a record of the current vCPU, head filled in. */
+static __always_inline void *begin_brief(u32 size, u32 kind, u32 word)
+{
+	u32 slot = traced_slot();
+	struct kt_brief *b;
+
+	if (!slot)
+		return NULL;
+	b = kt_room(size, bpf_get_smp_processor_id());
+	if (!b)
+		return NULL;
+	b->ts = bpf_ktime_get_ns();
+	b->kind_slot = KT_BRIEF(kind, slot);
+	b->word = word;
+	return b;
+}
+
+SEC("?raw_tp/kvm_msr")
+int kt_trace_msr(struct kt_raw_args *ctx)
+{
+	struct kt_brief_msr *b = begin_brief(sizeof(*b), KT_KIND_MSR, ctx->args[1]);
+
+	if (!b)
+		return 0;
+	b->value = ctx->args[2];
+	b->flags = (ctx->args[0] ? 1 : 0) | ((u8)ctx->args[3] ? 2 : 0);
+	b->pad = 0;
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_pio")
+int kt_trace_pio(struct kt_raw_args *ctx)
+{
+	u32 size = ctx->args[2];
+	u32 word = (u16)ctx->args[1] | (size & 0xff) << 16 | (ctx->args[0] ? 1 << 24 : 0);
+	struct kt_brief_pio *b = begin_brief(sizeof(*b), KT_KIND_PIO, word);
+	u32 value = 0;
+
+	if (!b)
+		return 0;
+	if (size == 1)
+		bpf_probe_read_kernel(&value, 1, (void *)ctx->args[4]);
+	else if (size == 2)
+		bpf_probe_read_kernel(&value, 2, (void *)ctx->args[4]);
+	else
+		bpf_probe_read_kernel(&value, 4, (void *)ctx->args[4]);
+	b->count = ctx->args[3];
+	b->value = value;
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_mmio")
+int kt_trace_mmio(struct kt_raw_args *ctx)
+{
+	u32 len = ctx->args[1], word = (len & 0xffff) | (u32)ctx->args[0] << 16;
+	struct kt_brief_mmio *b = begin_brief(sizeof(*b), KT_KIND_MMIO, word);
+	u64 value = 0;
+
+	if (!b)
+		return 0;
+	b->gpa = ctx->args[2];
+	if (len > sizeof(value))
+		len = sizeof(value);
+	/* NULL for a read that user space is to answer. */
+	if (ctx->args[3])
+		bpf_probe_read_kernel(&value, len, (void *)ctx->args[3]);
+	b->value = value;
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_fast_mmio")
+int kt_trace_fast_mmio(struct kt_raw_args *ctx)
+{
+	struct kt_brief_mmio *b = begin_brief(sizeof(*b), KT_KIND_MMIO, KT_MMIO_FAST << 16);
+
+	if (!b)
+		return 0;
+	b->gpa = ctx->args[0];
+	b->value = 0;
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_cr")
+int kt_trace_cr(struct kt_raw_args *ctx)
+{
+	u32 word = (u8)ctx->args[1] | (ctx->args[0] ? 1 << 8 : 0);
+	struct kt_brief_cr *b = begin_brief(sizeof(*b), KT_KIND_CR, word);
+
+	if (!b)
+		return 0;
+	b->value = ctx->args[2];
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_cpuid")
+int kt_trace_cpuid(struct kt_raw_args *ctx)
+{
+	struct kt_brief_cpuid *b = begin_brief(sizeof(*b), KT_KIND_CPUID, ctx->args[0]);
+
+	if (!b)
+		return 0;
+	b->index = ctx->args[1];
+	b->eax = ctx->args[2];
+	b->ebx = ctx->args[3];
+	b->ecx = ctx->args[4];
+	b->edx = ctx->args[5];
+	b->flags = ((u8)ctx->args[6] ? 1 : 0) | ((u8)ctx->args[7] ? 2 : 0);
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_hypercall")
+int kt_trace_hypercall(struct kt_raw_args *ctx)
+{
+	struct kt_brief_hypercall *b = begin_brief(sizeof(*b), KT_KIND_HYPERCALL, 0);
+
+	if (!b)
+		return 0;
+	b->nr = ctx->args[0];
+	b->args[0] = ctx->args[1];
+	b->args[1] = ctx->args[2];
+	b->args[2] = ctx->args[3];
+	b->args[3] = ctx->args[4];
+	kt_submit(b);
+	return 0;
+}
+
+/* Classic: the instruction is in its record, and else deep in the emulator's own state. */
+SEC("?tp/kvm/kvm_emulate_insn")
+int kt_trace_emulate(struct kt_raw_kvm_emulate_insn *ctx)
+{
+	struct kt_brief_emulate *b = begin_brief(sizeof(*b), KT_KIND_EMULATE, ctx->csbase);
+
+	if (!b)
+		return 1;
+	b->rip = ctx->rip;
+	bpf_probe_read_kernel(b->insn, sizeof(b->insn), ctx->insn);
+	b->insn_len = ctx->len;
+	b->flags = ctx->flags;
+	b->failed = ctx->failed;
+	__builtin_memset(b->pad, 0, sizeof(b->pad));
+	kt_submit(b);
+	return 1;
+}
+
+static __always_inline int trace_irq(u32 word)
+{
+	struct kt_brief_irq *b = begin_brief(sizeof(*b), KT_KIND_INJECT_IRQ, word);
+
+	if (b)
+		kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_inj_virq")
+int kt_trace_irq(struct kt_raw_args *ctx)
+{
+	return trace_irq((u8)ctx->args[0] | ((u8)ctx->args[1] ? 1 << 8 : 0) |
+			 ((u8)ctx->args[2] ? 1 << 9 : 0));
+}
+
+/* Before 2d61391270a3 (6.0) it told the vector alone. */
+SEC("?raw_tp/kvm_inj_virq")
+int kt_trace_irq1(struct kt_raw_args *ctx)
+{
+	return trace_irq((u8)ctx->args[0]);
+}
+
+SEC("?raw_tp/kvm_vcpu_wakeup")
+int kt_trace_wakeup(struct kt_raw_args *ctx)
+{
+	u32 word = ((u8)ctx->args[1] ? 1 : 0) | ((u8)ctx->args[2] ? 2 : 0);
+	struct kt_brief_wakeup *b = begin_brief(sizeof(*b), KT_KIND_WAKEUP, word);
+
+	if (!b)
+		return 0;
+	b->duration = ctx->args[0];
+	kt_submit(b);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_halt_poll_ns")
+int kt_trace_halt_poll(struct kt_raw_args *ctx)
+{
+	u32 word = (u8)ctx->args[0] ? 1 : 0;
+	struct kt_brief_halt_poll *b = begin_brief(sizeof(*b), KT_KIND_HALT_POLL, word);
+
+	if (!b)
+		return 0;
+	b->poll_new = ctx->args[2];
+	b->poll_old = ctx->args[3];
+	kt_submit(b);
+	return 0;
+}
+
+/* ---- returns to user space ---- */
+
+/*
+ * When kvm_userspace_exit is raised the vCPU is no longer loaded, so nothing leads from the thread to it.
+ * kvm_fpu comes shortly before, on every way out of KVM_RUN: then the thread's vCPU is noted.
+ */
+SEC("?raw_tp/kvm_fpu")
+int kt_trace_fpu(struct kt_raw_args *ctx)
+{
+	if (!(u32)ctx->args[0])
+		traced_slot();
+	return 0;
+}
+
+/* The slot that kt_trace_fpu() noted for this thread; 0: none. */
+static __always_inline u32 left_slot(struct kt_vcpu **found)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 slot = thread_cache[(u32)pid_tgid % KT_CACHE_PLACES];
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+
+	*found = v;
+	if (!v || v->tid != (u32)pid_tgid || v->tgid != pid_tgid >> 32) {
+		lose_event();
+		return 0;
+	}
+	return v->muted ? 0 : slot;
+}
+
+/* Of these, what struct kvm_run has is in other events, or nothing. */
+#define KVM_EXIT_IO	      2
+#define KVM_EXIT_HLT	      5
+#define KVM_EXIT_MMIO	      6
+#define KVM_EXIT_IRQ_WINDOW   7
+#define KVM_EXIT_INTR	      10
+#define KVM_EXIT_MEMORY_FAULT 39
+#define KVM_RUN_UNION_OFFSET  32 /* linux/kvm.h: what there is for each reason */
+#define PLAIN_REASONS                                                                              \
+	(1u << KVM_EXIT_IO | 1u << KVM_EXIT_HLT | 1u << KVM_EXIT_MMIO |                            \
+	 1u << KVM_EXIT_IRQ_WINDOW | 1u << KVM_EXIT_INTR)
+
+/* A negative error leaves the reason of another return, but for one. */
+static __always_inline bool tells_more(u32 reason, s32 error)
+{
+	if (error < 0)
+		return reason == KVM_EXIT_MEMORY_FAULT;
+	return reason >= 32 || !(PLAIN_REASONS >> reason & 1);
+}
+
+static __always_inline void fill_user(struct kt_brief_user *b, u32 kind, u32 slot, u32 reason,
+				      s32 error)
+{
+	b->head.ts = bpf_ktime_get_ns();
+	b->head.kind_slot = KT_BRIEF(kind, slot);
+	b->head.word = reason;
+	b->error = error;
+	b->pad = 0;
+}
+
+SEC("?raw_tp/kvm_userspace_exit")
+int kt_trace_user(struct kt_raw_args *ctx)
+{
+	u32 reason = ctx->args[0], cpu = bpf_get_smp_processor_id(), slot;
+	struct kt_brief_user_long *more;
+	struct kt_brief_user *b;
+	s32 error = ctx->args[1];
+	struct kt_vcpu *v;
+	u64 run;
+
+	slot = left_slot(&v);
+	if (!slot || !v)
+		return 0;
+	if (!tells_more(reason, error)) {
+		b = kt_room(sizeof(*b), cpu);
+		if (!b)
+			return 0;
+		fill_user(b, KT_KIND_USERSPACE_EXIT, slot, reason, error);
+		kt_submit(b);
+		return 0;
+	}
+	run = (u64)kt_vcpu_read(kt_vcpu_at(v->vcpu), run);
+	more = kt_room(sizeof(*more), cpu);
+	if (!more)
+		return 0;
+	fill_user(&more->exit, KT_KIND_USERSPACE_EXIT_LONG, slot, reason, error);
+	bpf_probe_read_kernel(more->run, sizeof(more->run), (void *)(run + KVM_RUN_UNION_OFFSET));
+	kt_submit(more);
+	return 0;
+}

@@ -112,11 +112,12 @@ struct seen {
 
 static struct seen seen;
 
-static void on_record(void *ctx, const struct kt_head *head, u32 size)
+static void on_record(void *ctx, const struct kt_head *head, u32 size, u32 ring)
 {
 	struct seen *s = ctx;
 
 	assert_int_equal(head->tid, size);
+	assert_true(ring < KT_ARRAY_SIZE(fakes)); /* XX */
 	assert_true(s->count < KT_ARRAY_SIZE(s->ts));
 	s->ts[s->count++] = head->ts;
 }
@@ -238,11 +239,11 @@ static void nothing_to_hand_over(void **state)
 #define ROUND 56 /* records of 72 bytes with their header, in a ring of 4096 */
 
 /* How much the ring holds that was read, this record with it. */
-static void on_record_of_round(void *ctx, const struct kt_head *head, u32 size)
+static void on_record_of_round(void *ctx, const struct kt_head *head, u32 size, u32 ring)
 {
 	u64 held = *fakes[0].producer - *fakes[0].consumer;
 
-	on_record(ctx, head, size);
+	on_record(ctx, head, size, ring);
 	held -= 72 * (ROUND - seen.count);
 	if (seen.held < held)
 		seen.held = held;

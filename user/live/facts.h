@@ -43,7 +43,8 @@ enum kt_tracefs_state { KT_TRACEFS_ABSENT = 1, KT_TRACEFS_OK, KT_TRACEFS_DENIED 
 	X(kvm_cpuid)                                                                               \
 	X(kvm_inj_virq)                                                                            \
 	X(kvm_vcpu_wakeup)                                                                         \
-	X(kvm_halt_poll_ns)
+	X(kvm_halt_poll_ns)                                                                        \
+	X(kvm_fpu)
 
 #define KT_TRACEPOINT_ENUM(name) KT_TP_##name,
 enum kt_tracepoint { KT_TRACEPOINTS(KT_TRACEPOINT_ENUM) KT_TRACEPOINT_COUNT };

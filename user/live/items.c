@@ -82,6 +82,18 @@ static void cause_msr(const struct kt_facts *facts, const struct kt_way *way, st
 		set(source, "the guest's registers, when the exception is injected");
 }
 
+/* Those that a KVM never raises can be attached to all the same. */
+static void recorded(const struct kt_facts *facts, const struct kt_way *way, struct kt_str *source,
+		     struct kt_str *lack)
+{
+	if (way->part == KT_PART_TRACE_EXITS && way_is(way, "vmcb"))
+		set(source, "the VMCB, by struct vcpu_svm");
+	if (kt_facts_raise_exits(facts))
+		return;
+	kt_str_reset(source);
+	kt_str_addf(lack, "this host's KVM (%s) never raises the tracepoint", facts->vendor);
+}
+
 static void fault_error_code(const struct kt_facts *facts, const struct kt_way *way,
 			     struct kt_str *source, struct kt_str *lack)
 {
@@ -165,6 +177,31 @@ static const struct kt_item items[] = {
 	{ KT_VIEW_FAULTS, "mmio", KT_PART_FAULTS, "record of kvm_page_fault", fault_mmio, NULL,
 	  false },
 	{ KT_VIEW_REGIONS, "regions", KT_PART_REGIONS, "kvm_page_fault", NULL, NULL, false },
+	{ KT_VIEW_RECORD, "exits", KT_PART_TRACE_EXITS, "record of kvm_exit", recorded,
+	  "exits are not recorded", true },
+	{ KT_VIEW_RECORD, "exceptions", KT_PART_EXCEPTIONS, "kvm_inj_exception", reinjected,
+	  "exceptions are not recorded", true },
+	{ KT_VIEW_RECORD, "faults", KT_PART_FAULTS, "record of kvm_page_fault", recorded,
+	  "faults are not recorded", true },
+	{ KT_VIEW_RECORD, "msr", KT_PART_TRACE_MSR, "kvm_msr", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "io", KT_PART_TRACE_PIO, "kvm_pio", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "mmio", KT_PART_TRACE_MMIO, "kvm_mmio", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "fast mmio", KT_PART_TRACE_FAST_MMIO, "kvm_fast_mmio", NULL,
+	  "not recorded", true },
+	{ KT_VIEW_RECORD, "cr", KT_PART_TRACE_CR, "kvm_cr", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "cpuid", KT_PART_TRACE_CPUID, "kvm_cpuid", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "hypercall", KT_PART_TRACE_HYPERCALL, "kvm_hypercall", NULL,
+	  "not recorded", true },
+	{ KT_VIEW_RECORD, "emulate", KT_PART_TRACE_EMULATE, "record of kvm_emulate_insn", NULL,
+	  "not recorded", true },
+	{ KT_VIEW_RECORD, "irq", KT_PART_TRACE_IRQ, "kvm_inj_virq", NULL, "not recorded", true },
+	{ KT_VIEW_RECORD, "userspace", KT_PART_TRACE_USER,
+	  "kvm_userspace_exit; struct kvm_run, of the vCPU that the thread had loaded", NULL,
+	  "not recorded", true },
+	{ KT_VIEW_RECORD, "wakeup", KT_PART_TRACE_WAKEUP, "kvm_vcpu_wakeup", NULL, "not recorded",
+	  true },
+	{ KT_VIEW_RECORD, "halt_poll", KT_PART_TRACE_HALT_POLL, "kvm_halt_poll_ns", NULL,
+	  "not recorded", true },
 	{ KT_VIEW_VCPUS, "vcpus", KT_PART_VCPUS, "open files named kvm-vcpu (BPF iterator)", NULL,
 	  "vCPU threads are taken from /proc, by their names", false },
 	{ KT_VIEW_VCPUS, "memory", KT_PART_VCPUS, "struct kvm, nr_memslot_pages", vm_memory,
@@ -202,13 +239,20 @@ static void describe(const struct kt_facts *facts, const struct kt_plan *plan,
 		kt_str_addf(lack, ": %s", item->loss);
 }
 
+static bool is_of(const struct kt_item *item, const struct kt_plan *plan, enum kt_view view)
+{
+	if (item->view != view)
+		return false;
+	return view != KT_VIEW_RECORD || kt_parts[item->part].events & plan->events;
+}
+
 void kt_items_each(const struct kt_facts *facts, const struct kt_plan *plan, enum kt_view view,
 		   kt_item_fn fn, void *ctx)
 {
 	struct kt_str source = {}, lack = {};
 
 	for (size_t i = 0; i < KT_ARRAY_SIZE(items); i++) {
-		if (items[i].view != view)
+		if (!is_of(&items[i], plan, view))
 			continue;
 		describe(facts, plan, &items[i], &source, &lack);
 		fn(ctx, &items[i], source.len ? source.data : NULL, lack.len ? lack.data : NULL);

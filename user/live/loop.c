@@ -30,7 +30,8 @@ enum source {
 	SOURCE_NOTICES,
 	SOURCE_RINGS,
 	SOURCE_VM,
-	SOURCE_KVM
+	SOURCE_KVM,
+	SOURCE_UNTIL
 };
 
 struct loop {
@@ -48,7 +49,10 @@ struct loop {
 		u32 pid;
 	} * watched;
 	size_t watched_count;
-	bool away; /* KVM is unloaded */
+	u32 *gone; /* processes that have ended; their slots are released when all records are taken */
+	size_t gone_count;
+	bool collect; /* likewise slots of vCPUs that are no more, when few are left */
+	bool away;    /* KVM is unloaded */
 	bool stop;
 	enum kt_status status; /* when stopped: of the run */
 };
@@ -146,8 +150,14 @@ static void on_dead_slot(void *ctx, u32 slot)
 		l->ops->gone(l->ctx, slot, v);
 }
 
-/* Its numbers are kept by the command; its slots, and their histograms, are free again. */
 static void process_gone(struct loop *l, u32 pid)
+{
+	l->gone = kt_grow(l->gone, l->gone_count, sizeof(*l->gone));
+	l->gone[l->gone_count++] = pid;
+}
+
+/* Its numbers are kept by the command; its slots, and their histograms, are free again. */
+static void release_process(struct loop *l, u32 pid)
 {
 	kt_vm_table_gone(l->opts->vms, pid);
 	for (u32 slot = 1; slot < kt_session_slots(l->session); slot++) {
@@ -209,12 +219,13 @@ static bool vm_unwanted(const struct loop *l, u32 pid)
 	       !kt_vm_entry_matches(kt_vm_table_get(l->opts->vms, pid), l->opts->vm_glob);
 }
 
-static void on_notice(void *ctx, const struct kt_head *head, u32 size)
+static void on_notice(void *ctx, const struct kt_head *head, u32 size, u32 ring)
 {
 	const struct kt_notice *notice = (const struct kt_notice *)head;
 	struct loop *l = ctx;
 	char comm[KT_COMM_LEN + 1] = {};
 
+	(void)ring;
 	if (size < sizeof(*notice))
 		return;
 	memcpy(comm, notice->comm, KT_COMM_LEN);
@@ -223,7 +234,7 @@ static void on_notice(void *ctx, const struct kt_head *head, u32 size)
 	if (vm_unwanted(l, head->tgid))
 		kt_session_mute(l->session, notice->slot);
 	watch_process(l, head->tgid);
-	kt_session_collect(l->session, on_dead_slot, l);
+	l->collect = true;
 }
 
 /* ---- records ---- */
@@ -235,15 +246,36 @@ static __attribute__((noinline)) void show_wanted(struct loop *l, const struct k
 		l->ops->event(l->ctx, head);
 }
 
-static void on_record(void *ctx, const struct kt_head *head, u32 size)
+static void on_record(void *ctx, const struct kt_head *head, u32 size, u32 ring)
 {
 	struct loop *l = ctx;
 
-	(void)size;
+	(void)size, (void)ring;
 	if (l->opts->vm_glob)
 		show_wanted(l, head);
 	else
 		l->ops->event(l->ctx, head);
+}
+
+/* Slots of VMs that --vm excludes are muted when they are met; what came before that is left out here. */
+static __attribute__((noinline)) bool brief_unwanted(const struct loop *l,
+						     const struct kt_brief *brief)
+{
+	const struct kt_vcpu *v = kt_session_vcpu(l->session, KT_BRIEF_SLOT(brief));
+
+	return vm_unwanted(l, v->tgid);
+}
+
+static void on_mixed_record(void *ctx, const struct kt_head *head, u32 size, u32 ring)
+{
+	const struct kt_brief *brief = (const struct kt_brief *)head;
+	struct loop *l = ctx;
+
+	if (KT_BRIEF_KIND(brief) < KT_KIND_EXIT)
+		on_record(ctx, head, size, ring);
+	else if (KT_BRIEF_SLOT(brief) < kt_session_slots(l->session) &&
+		 (!l->opts->vm_glob || !brief_unwanted(l, brief)))
+		l->ops->brief(l->ctx, brief, ring);
 }
 
 static void report_lost(struct loop *l)
@@ -266,12 +298,27 @@ static bool drain(struct loop *l, bool everything)
 	if (l->notices)
 		kt_rings_drain(l->notices, ~0ull, on_notice, l);
 	if (l->rings) {
-		more = kt_rings_drain(l->rings, horizon, on_record, l);
+		more = kt_rings_drain(l->rings, horizon,
+				      l->ops->brief ? on_mixed_record : on_record, l);
 		report_lost(l);
 	}
 	if (l->ops->idle)
 		l->ops->idle(l->ctx);
 	return more;
+}
+
+/* What has gone left its last records before: when they are taken nothing needs its slots any more. */
+static void release_gone(struct loop *l)
+{
+	if (!l->gone_count && !l->collect)
+		return;
+	drain(l, true);
+	for (size_t i = 0; i < l->gone_count; i++)
+		release_process(l, l->gone[i]);
+	l->gone_count = 0;
+	if (l->collect)
+		kt_session_collect(l->session, on_dead_slot, l);
+	l->collect = false;
 }
 
 /* What the programs, detached by now, gathered until then. */
@@ -281,6 +328,7 @@ static void take_rest(struct loop *l)
 
 	nanosleep(&nap, NULL);
 	drain(l, true);
+	release_gone(l);
 }
 
 static int open_rings(struct loop *l)
@@ -382,6 +430,7 @@ static void handle(struct loop *l, const struct epoll_event *event)
 	switch ((enum source)(u32)event->data.u64) {
 	case SOURCE_SIGNAL:
 	case SOURCE_DURATION:
+	case SOURCE_UNTIL:
 		l->stop = true;
 		break;
 	case SOURCE_INTERVAL:
@@ -425,6 +474,8 @@ static void run(struct loop *l)
 			more = drain(l, false);
 		else if (l->ops->idle)
 			l->ops->idle(l->ctx);
+		if (!l->stop)
+			release_gone(l);
 	}
 }
 
@@ -447,6 +498,8 @@ static enum kt_status begin(struct loop *l)
 		err = add_timer(l, &l->duration, l->opts->duration_ns, false, SOURCE_DURATION);
 	if (!err && l->opts->interval_ns)
 		err = add_timer(l, &l->interval, l->opts->interval_ns, true, SOURCE_INTERVAL);
+	if (!err && l->opts->until)
+		err = watch(l->epoll, l->opts->until, SOURCE_UNTIL, 0);
 	if (!err)
 		return KT_OK;
 	kt_err("cannot set up the event loop: %s", strerror(-err));
@@ -465,6 +518,7 @@ static void end(struct loop *l)
 	for (size_t i = 0; i < l->watched_count; i++)
 		close(l->watched[i].fd);
 	free(l->watched);
+	free(l->gone);
 }
 
 enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
@@ -497,6 +551,8 @@ enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts
 			kt_note("tracing %s", opts->what);
 		else
 			kt_note("tracing %s, Ctrl-C ends", opts->what);
+		if (ops->attached)
+			ops->attached(ctx);
 		run(&l);
 		status = l.status;
 	}

@@ -13,9 +13,16 @@
 struct kt_loop_ops {
 	/* A record; its address is valid during the call only. */
 	void (*event)(void *ctx, const struct kt_head *head);
+	/* One of those of kvmtrace record, from that CPU's ring; its slot's entry is still there. */
+	void (*brief)(void *ctx, const struct kt_brief *brief, u32 cpu);
+	/* Tracing has begun: from now on nothing is missed. */
+	void (*attached)(void *ctx);
 	/* Records of that CPU found no room since the last call. */
 	void (*lost)(void *ctx, u32 cpu, u64 count);
-	/* This vCPU's process has gone: take what is of interest, the slot is released afterwards. */
+	/*
+	 * This vCPU's process has gone: take what is of interest, the slot is released afterwards. All its
+	 * records have been handed over.
+	 */
 	void (*gone)(void *ctx, u32 slot, const struct kt_vcpu *v);
 	/* KVM is about to go, and with it the maps: take what is of interest. All vCPUs are gone by now. */
 	void (*unloading)(void *ctx);
@@ -32,6 +39,7 @@ struct kt_loop_opts {
 	struct kt_vm_table *vms;
 	struct kt_out *out; /* a write error ends the run */
 	const char *what;   /* "exits": for the message that tracing has begun */
+	int until;	    /* ends when this descriptor is readable; 0: none */
 };
 
 /*

@@ -154,6 +154,15 @@ static enum kt_status check_kvm_types(const struct kt_facts *facts, struct kt_st
 	return KT_OK;
 }
 
+static bool can_use_kvm_types(const struct kt_facts *facts)
+{
+	struct kt_str why = {};
+	bool can = check_kvm_types(facts, &why) == KT_OK;
+
+	kt_str_free(&why);
+	return can;
+}
+
 static bool knows_exit_reason(const struct kt_facts *facts)
 {
 	const u32 *m = facts->members;
@@ -281,14 +290,21 @@ static bool restricted(const struct kt_request *request, enum kt_part part)
 	return false;
 }
 
-/* The VMCB is read by the program that reports the exception, so it has to be this one. */
-static enum kt_status check_vmcb(const struct kt_facts *facts, const struct kt_way *way,
-				 const struct kt_plan *plan, struct kt_str *why)
+/* Does the plan have it already, for another part? */
+static bool is_chosen(const struct kt_plan *plan, const char *program)
 {
-	if (!kt_facts_amd(facts) || !knows_exit_reason(facts))
+	return plan->programs >> kt_program_find(program) & 1;
+}
+
+static enum kt_status check_way_itself(const struct kt_facts *facts, const struct kt_way *way,
+				       const struct kt_plan *plan, struct kt_str *why)
+{
+	if (way->needs & KT_NEEDS_VMCB && (!kt_facts_amd(facts) || !knows_exit_reason(facts)))
 		return refuse(why, KT_UNSUPPORTED, "there is no VMCB, or it cannot be read");
-	if (!(plan->programs >> kt_program_find(way->programs[0]) & 1))
-		return refuse(why, KT_UNSUPPORTED, "another program reports exceptions");
+	if (way->needs & KT_NEEDS_CHOSEN && !is_chosen(plan, way->programs[0]))
+		return refuse(why, KT_UNSUPPORTED, "another program reports this");
+	if (way->needs & KT_NEEDS_ENTRIES && kt_plan_way(plan, KT_PART_TRACE_EXITS) >= 0)
+		return refuse(why, KT_UNSUPPORTED, "exits are recorded by other programs");
 	return KT_OK;
 }
 
@@ -296,10 +312,8 @@ static enum kt_status check_way(const struct kt_facts *facts, const struct kt_re
 				const struct kt_way *way, const struct kt_plan *plan,
 				struct kt_str *why)
 {
-	enum kt_status status = KT_OK;
+	enum kt_status status = check_way_itself(facts, way, plan, why);
 
-	if (way->needs & KT_NEEDS_VMCB)
-		status = check_vmcb(facts, way, plan, why);
 	for (int i = 0; status == KT_OK && i < KT_WAY_PROGRAMS && way->programs[i]; i++)
 		status = check_program(facts, request, kt_program_find(way->programs[i]), why);
 	return status;
@@ -309,12 +323,12 @@ static void take_way(struct kt_plan *plan, u32 index)
 {
 	const struct kt_way *way = &kt_ways[index];
 
-	plan->ways |= 1u << index;
-	plan->exit_in_vmcb |= way->needs & KT_NEEDS_VMCB;
+	plan->ways |= 1ull << index;
+	plan->exit_in_vmcb |= way->needs & KT_NEEDS_VMCB && way->needs & KT_NEEDS_CHOSEN;
 	for (int i = 0; i < KT_WAY_PROGRAMS && way->programs[i]; i++) {
 		int program = kt_program_find(way->programs[i]);
 
-		plan->programs |= 1u << program;
+		plan->programs |= 1ull << program;
 		if (kt_programs[program].kind == KT_ON_RAW ||
 		    kt_programs[program].kind == KT_ON_CLASSIC)
 			plan->preallocates |= plan->uses_cells || plan->uses_regions;
@@ -326,6 +340,11 @@ static bool ruled_out(const struct kt_request *request, const struct kt_way *way
 	return restricted(request, way->part) && !kt_list_has(request->ways, way->name);
 }
 
+static bool is_for(const struct kt_way *way, enum kt_view view)
+{
+	return !way->views || way->views >> view & 1;
+}
+
 /* The first way that can be gone. On failure *refusal says why the last, the least demanding, can't. */
 static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_request *request,
 				 enum kt_part part, struct kt_plan *plan)
@@ -334,7 +353,7 @@ static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_r
 	const char *last = "";
 
 	for (u32 i = 0; i < kt_way_count; i++) {
-		if (kt_ways[i].part != part)
+		if (kt_ways[i].part != part || !is_for(&kt_ways[i], request->view))
 			continue;
 		if (ruled_out(request, &kt_ways[i])) {
 			kt_str_add(&plan->why_not[i], "ruled out by KVMTRACE_WAYS");
@@ -347,7 +366,7 @@ static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_r
 		}
 		last = plan->why_not[i].data;
 	}
-	if (kt_parts[part].optional)
+	if (kt_parts[part].optional || request->view == KT_VIEW_RECORD)
 		return KT_OK;
 	kt_str_add(&plan->refusal, last);
 	return status;
@@ -357,8 +376,17 @@ static enum kt_status choose_way(const struct kt_facts *facts, const struct kt_r
  * The main part is not served by its best way, the only one on BTF tracepoints, be it that a test has
  * ruled it out: said once, for the others have the same reason.
  */
-static void explain_weaker(const struct kt_plan *plan, struct kt_str *warnings)
+static void explain_weaker(const struct kt_facts *facts, const struct kt_request *request,
+			   struct kt_plan *plan)
 {
+	struct kt_str *warnings = &plan->warnings;
+
+	if (request->view == KT_VIEW_RECORD) {
+		if (check_kvm_types(facts, warnings) != KT_OK)
+			kt_str_add(warnings,
+				   ": raw and classic tracepoints are used, which cost more\n");
+		return;
+	}
 	for (u32 i = 0; i < kt_way_count; i++) {
 		if (!kt_parts[kt_ways[i].part].optional && plan->why_not[i].len) {
 			kt_str_addf(warnings,
@@ -383,7 +411,8 @@ static void explain_vendor(const struct kt_facts *facts, enum kt_view view, stru
 static void choose_maps(enum kt_view view, struct kt_plan *plan)
 {
 	plan->uses_slots = view != KT_VIEW_VCPUS;
-	plan->uses_rings = view == KT_VIEW_EXCEPTIONS || view == KT_VIEW_FAULTS;
+	plan->uses_rings =
+		view == KT_VIEW_EXCEPTIONS || view == KT_VIEW_FAULTS || view == KT_VIEW_RECORD;
 	plan->uses_cells = view == KT_VIEW_EXITS;
 	plan->uses_regions = view == KT_VIEW_REGIONS;
 }
@@ -400,6 +429,27 @@ static enum kt_status check_maps(const struct kt_facts *facts, const struct kt_p
 	return KT_OK;
 }
 
+static bool is_wanted(const struct kt_request *request, enum kt_part part)
+{
+	const struct kt_part_of_view *p = &kt_parts[part];
+
+	if (!(p->views >> request->view & 1))
+		return false;
+	return request->view != KT_VIEW_RECORD || !p->events || p->events & request->events;
+}
+
+/* The first that is of any use: of those for which this isn't said, why there is none. */
+static enum kt_status check_recorded(const struct kt_request *request, struct kt_plan *plan)
+{
+	for (u32 part = 0; part < KT_PART_COUNT; part++)
+		if (kt_parts[part].events & request->events && kt_plan_way(plan, part) >= 0)
+			return KT_OK;
+	for (u32 i = 0; i < kt_way_count && !plan->refusal.len; i++)
+		if (plan->why_not[i].len)
+			kt_str_add(&plan->refusal, plan->why_not[i].data);
+	return KT_UNSUPPORTED;
+}
+
 enum kt_status kt_plan_make(const struct kt_facts *facts, const struct kt_request *request,
 			    struct kt_plan *plan)
 {
@@ -407,15 +457,19 @@ enum kt_status kt_plan_make(const struct kt_facts *facts, const struct kt_reques
 
 	memset(plan, 0, sizeof(*plan));
 	choose_maps(request->view, plan);
+	plan->events = request->events;
+	plan->no_kvm_types = !can_use_kvm_types(facts);
 	status = check_host(facts, request->view, &plan->refusal);
 	if (status == KT_OK)
 		status = check_maps(facts, plan, &plan->refusal);
 	for (u32 part = 0; status == KT_OK && part < KT_PART_COUNT; part++)
-		if (kt_parts[part].views >> request->view & 1)
+		if (is_wanted(request, part))
 			status = choose_way(facts, request, part, plan);
+	if (status == KT_OK && request->view == KT_VIEW_RECORD)
+		status = check_recorded(request, plan);
 	if (status != KT_OK)
 		return status;
-	explain_weaker(plan, &plan->warnings);
+	explain_weaker(facts, request, plan);
 	explain_vendor(facts, request->view, &plan->warnings);
 	return KT_OK;
 }

@@ -13,6 +13,7 @@
 
 struct kt_request {
 	enum kt_view view;
+	u32 events; /* KT_VIEW_RECORD: bit mask of 1 << enum kt_event_class */
 	/*
 	 * Names of ways, separated by commas: parts that have one so named use no other. NULL: the
 	 * cheapest that will do. For tests, by the environment variable KVMTRACE_WAYS.
@@ -23,9 +24,11 @@ struct kt_request {
 };
 
 struct kt_plan {
-	u32 programs;	   /* bit mask over kt_programs */
-	u32 ways;	   /* bit mask over kt_ways: those chosen */
-	bool exit_in_vmcb; /* exceptions: there is no program on kvm_exit */
+	u64 programs;	   /* bit mask over kt_programs */
+	u64 ways;	   /* bit mask over kt_ways: those chosen */
+	bool exit_in_vmcb; /* exceptions: the exit is looked for in the VMCB */
+	u32 events;	   /* KT_VIEW_RECORD: as requested */
+	bool no_kvm_types; /* programs on raw tracepoints do without them */
 	/* Maps that are needed. */
 	bool uses_rings, uses_slots, uses_cells, uses_regions;
 	/* Hash tables take their memory beforehand: raw and classic tracepoints fill them. */

@@ -160,7 +160,7 @@ static bool set_turn(struct turn *turn, const char *record)
 	u32 header = header_of(record);
 
 	/* Larger than any record when it is busy or discarded. */
-	if (header < sizeof(struct kt_head) || header >= BPF_RINGBUF_DISCARD_BIT)
+	if (header < sizeof(struct kt_brief) || header >= BPF_RINGBUF_DISCARD_BIT)
 		return false;
 	turn->size = header;
 	turn->head = (const struct kt_head *)(record + BPF_RINGBUF_HDR_SZ);
@@ -229,14 +229,16 @@ static u64 turn_ends(const struct kt_rings *r, u64 horizon)
  * Hands over the records of the first ring, from the one in turn on, up to those later than last.
  * Returns false when there are no more in it.
  */
-static bool take_turn(struct turn *first, u64 last, kt_record_fn fn, void *ctx)
+static bool take_turn(const struct kt_rings *r, struct turn *first, u64 last, kt_record_fn fn,
+		      void *ctx)
 {
 	struct turn turn = *first; /* in registers */
 	struct ring *ring = turn.ring;
+	u32 number = ring - r->rings;
 	bool more;
 
 	do {
-		fn(ctx, turn.head, turn.size);
+		fn(ctx, turn.head, turn.size, number);
 		ring->position += whole_size(turn.size);
 		more = ring->position < ring->pause && set_turn(&turn, first_of(ring));
 		if (!more) {
@@ -252,7 +254,7 @@ bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx)
 {
 	fill_heap(r);
 	while (r->heap_size && r->heap[0].ts <= horizon) {
-		if (!take_turn(&r->heap[0], turn_ends(r, horizon), fn, ctx))
+		if (!take_turn(r, &r->heap[0], turn_ends(r, horizon), fn, ctx))
 			r->heap[0] = r->heap[--r->heap_size];
 		if (r->heap_size > 1)
 			sink_down(r, 0);

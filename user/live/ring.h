@@ -20,10 +20,11 @@ void kt_rings_free(struct kt_rings *r);
 int kt_rings_poll_fd(const struct kt_rings *r);
 
 /*
- * Hands over the records older than horizon (CLOCK_MONOTONIC ns) in the order of their time. Takes
+ * Hands over the records older than horizon (CLOCK_MONOTONIC ns) in the order of their time, with the
+ * index of their ring; those of struct kt_brief's kinds are shorter than kt_head. Takes
  * only what was there when it began, so it ends. Returns true when younger records were left.
  */
-typedef void (*kt_record_fn)(void *ctx, const struct kt_head *head, u32 size);
+typedef void (*kt_record_fn)(void *ctx, const struct kt_head *head, u32 size, u32 ring);
 bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx);
 
 #endif

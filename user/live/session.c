@@ -102,7 +102,9 @@ static void say_warnings(const struct kt_plan *plan)
 static void say_lack(void *ctx, const struct kt_item *item, const char *source, const char *lack)
 {
 	(void)ctx, (void)source;
-	if (lack && item->loud)
+	if (lack && item->view == KT_VIEW_RECORD)
+		kt_note("%s: %s", item->name, lack);
+	else if (lack && item->loud)
 		kt_note("%s", lack);
 	else if (lack)
 		kt_info("%s: %s", item->name, lack);
@@ -211,6 +213,7 @@ enum kt_status kt_session_open(const struct kt_session_opts *opts, struct kt_ses
 	s->types_file = -1;
 	s->epoch = 1;
 	s->request.view = opts->view;
+	s->request.events = opts->events;
 	s->request.ways = getenv("KVMTRACE_WAYS");
 	take_facts(s);
 	s->past_lost = kt_alloc(s->facts.cpus * sizeof(*s->past_lost));

@@ -13,6 +13,7 @@
 
 struct kt_session_opts {
 	enum kt_view view;
+	u32 events;	   /* KT_VIEW_RECORD: bit mask of 1 << enum kt_event_class */
 	struct kt_cfg cfg; /* filters; regions and buckets are filled in by the session */
 	u32 vcpu_capacity; /* 0: chosen by the size of the host */
 	u32 ring_kib;	   /* for each CPU; 0: chosen by the number of CPUs */

@@ -154,6 +154,7 @@ static void configure(struct kt_session *s)
 		cfg->buckets[i] = kt_hist_bucket(8 * i, KT_EXIT_SUB_BITS);
 	s->skel->data->control.epoch = s->epoch;
 	cfg->exit_in_vmcb = s->plan.exit_in_vmcb;
+	cfg->no_kvm_types = s->plan.no_kvm_types;
 	cfg->protected_guests = may_protect_guests();
 	if (s->cast)
 		s->skel->rodata_types->types = s->types.plain;

@@ -128,6 +128,12 @@ $(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: 
 	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
 		$(BUILD)/libkt-core.a -lzstd -lz -lm
 
+# Writes a capture that tests keep: see there.
+$(BUILD)/tests/store/small: tests/store/small.c $(BUILD)/libkt-core.a
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
+		$(BUILD)/libkt-core.a -lzstd -lz -lm
+
 deps:
 	tools/deps.sh build
 

@@ -154,9 +154,8 @@ static u64 decode_columns(const char *path, u64 count)
 	u32 i;
 
 	while (kt_reader_next_block(r, &block) == 1) {
-		/* The exit's duration: the last field. */
 		const struct kt_group *exits = &block->groups[0];
-		const u64 *durations = exits->columns[exits->kind->field_count - 1];
+		const u64 *durations = exits->columns[kt_store_find_field(exits->kind, "duration")];
 
 		for (i = 0; i < exits->rows; i++)
 			sum += durations[i];

@@ -77,7 +77,7 @@ static void add_others(struct kt_writer *w)
 	kt_writer_add(w, KT_ROW_FAULT, &fault);
 	kt_writer_flush(w);
 	kt_writer_add_clock(w, 2500000000, 1795381201500000123);
-	kt_writer_add_lost(w, 3, 2000160000, 2600000000, 77);
+	kt_writer_add_lost(w, 3, 2000160000, 2600000000, 77, 1);
 	kt_writer_add(w, KT_ROW_USERSPACE_EXIT, &user);
 }
 

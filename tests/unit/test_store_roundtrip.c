@@ -323,7 +323,7 @@ static void a_loss_is_an_event(void **test)
 
 	(void)test;
 	file_begin(&file);
-	assert_int_equal(kt_writer_add_lost(file.w, 7, 100, 200, 4321), 0);
+	assert_int_equal(kt_writer_add_lost(file.w, 7, 100, 200, 4321, 2), 0);
 	file_end(&file);
 	r = must_open(file.bytes, file.n);
 	assert_int_equal(kt_reader_next(r, &event), 1);
@@ -334,6 +334,7 @@ static void a_loss_is_an_event(void **test)
 	assert_int_equal(lost->head.vcpu_id, 0xffffffff);
 	assert_int_equal(lost->from, 100);
 	assert_int_equal(lost->count, 4321);
+	assert_int_equal(lost->cause, 2);
 	assert_int_equal(kt_reader_stats(r)->lost, 4321);
 	kt_reader_close(r);
 	file_free(&file);

@@ -107,6 +107,7 @@ static void check_rest(const struct kt_event *lost, const struct kt_event *user)
 	assert_int_equal(l->head.vcpu_id, 0xffffffff);
 	assert_int_equal(l->from, 2000160000);
 	assert_int_equal(l->count, 77);
+	assert_int_equal(l->cause, 1);
 	assert_int_equal(user->kind, KT_ROW_USERSPACE_EXIT);
 	assert_int_equal(user->ts, 2600000100);
 	assert_int_equal(u->reason, 17);
@@ -227,7 +228,7 @@ static void write_later(struct file *file)
 	file_begin_as(file, &later);
 	assert_int_equal(kt_writer_add(file->w, 2, &later_exit_row), 0);
 	assert_int_equal(kt_writer_add(file->w, 1, &quantum_row), 0);
-	assert_int_equal(kt_writer_add_lost(file->w, 0, 1, 2, 3), -EINVAL);
+	assert_int_equal(kt_writer_add_lost(file->w, 0, 1, 2, 3, 0), -EINVAL);
 	file_end(file);
 }
 

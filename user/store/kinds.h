@@ -15,6 +15,11 @@
 /* cpu, vcpu_id: not known. */
 #define KT_ROW_NONE 0xffffffffu
 
+/* What exit.end says. */
+enum { KT_END_ENTERED = 0, KT_END_NO_ENTRY = 1, KT_END_OPEN = 2 };
+/* What lost.cause says. */
+enum { KT_LOST_BUFFER = 0, KT_LOST_MISSED = 1, KT_LOST_VCPUS = 2 };
+
 #define KT_ROW_TYPE_U8	u8
 #define KT_ROW_TYPE_U16 u16
 #define KT_ROW_TYPE_U32 u32

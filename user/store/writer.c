@@ -21,7 +21,7 @@ struct fact {
 
 struct lost_places {
 	u32 kind; /* 0: the schema has no such kind */
-	const struct kt_store_field *ts, *cpu, *vcpu, *from, *count;
+	const struct kt_store_field *ts, *cpu, *vcpu, *from, *count, *cause;
 };
 
 struct kt_writer {
@@ -248,22 +248,26 @@ static int end_file(struct kt_writer *w)
 
 static struct lost_places find_lost(const struct kt_store_schema *schema)
 {
-	const struct kt_store_kind *common = &schema->kinds[0];
-	int kind = kt_store_find_kind(schema, "lost"), cpu = kt_store_find_field(common, "cpu");
-	int vcpu = kt_store_find_field(common, "vcpu_id"), from, count;
+	const struct kt_store_kind *common = &schema->kinds[0], *lost;
+	int kind = kt_store_find_kind(schema, "lost"), cpu, vcpu, from, count, cause;
 
 	if (kind <= 0)
 		return (struct lost_places) {};
-	from = kt_store_find_field(&schema->kinds[kind], "from");
-	count = kt_store_find_field(&schema->kinds[kind], "count");
-	if (from < 0 || count < 0 || cpu < 0 || vcpu < 0)
+	lost = &schema->kinds[kind];
+	cpu = kt_store_find_field(common, "cpu");
+	vcpu = kt_store_find_field(common, "vcpu_id");
+	from = kt_store_find_field(lost, "from");
+	count = kt_store_find_field(lost, "count");
+	cause = kt_store_find_field(lost, "cause");
+	if (cpu < 0 || vcpu < 0 || from < 0 || count < 0 || cause < 0)
 		return (struct lost_places) {};
-	return (struct lost_places) { (u32)kind,
-				      &common->fields[0],
-				      &common->fields[cpu],
-				      &common->fields[vcpu],
-				      &schema->kinds[kind].fields[from],
-				      &schema->kinds[kind].fields[count] };
+	return (struct lost_places) { .kind = (u32)kind,
+				      .ts = &common->fields[0],
+				      .cpu = &common->fields[cpu],
+				      .vcpu = &common->fields[vcpu],
+				      .from = &lost->fields[from],
+				      .count = &lost->fields[count],
+				      .cause = &lost->fields[cause] };
 }
 
 static void writer_free(struct kt_writer *w)
@@ -361,7 +365,7 @@ int kt_writer_add(struct kt_writer *w, u32 kind, const void *row)
 	return __builtin_expect(kt_block_add(w->block, kind, row), 1) ? 0 : put_events(w);
 }
 
-int kt_writer_add_lost(struct kt_writer *w, u32 cpu, u64 from_ts, u64 to_ts, u64 count)
+int kt_writer_add_lost(struct kt_writer *w, u32 cpu, u64 from_ts, u64 to_ts, u64 count, u8 cause)
 {
 	u64 row[KT_STORE_MAX_ROW / sizeof(u64)] = {};
 	const struct lost_places *at = &w->lost_at;
@@ -373,6 +377,7 @@ int kt_writer_add_lost(struct kt_writer *w, u32 cpu, u64 from_ts, u64 to_ts, u64
 	put_number((u8 *)row, at->vcpu, ~0ull);
 	put_number((u8 *)row, at->from, from_ts);
 	put_number((u8 *)row, at->count, count);
+	put_number((u8 *)row, at->cause, cause);
 	return kt_writer_add(w, at->kind, row);
 }
 

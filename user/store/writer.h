@@ -60,9 +60,10 @@ int kt_writer_open(struct kt_writer **writer, int fd, const struct kt_writer_opt
 int kt_writer_add(struct kt_writer *w, u32 kind, const void *row);
 /*
  * Events were lost between two times on a CPU (KT_ROW_NONE: not known which): an event of the kind
- * "lost", if the schema has it (-EINVAL), with the fields "from" and "count", at to_ts.
+ * "lost", if the schema has it (-EINVAL), with the fields "from", "count" and "cause" (KT_LOST_…),
+ * at to_ts.
  */
-int kt_writer_add_lost(struct kt_writer *w, u32 cpu, u64 from_ts, u64 to_ts, u64 count);
+int kt_writer_add_lost(struct kt_writer *w, u32 cpu, u64 from_ts, u64 to_ts, u64 count, u8 cause);
 /* The same moment, in ns of CLOCK_MONOTONIC and of CLOCK_REALTIME. */
 int kt_writer_add_clock(struct kt_writer *w, u64 monotonic, u64 realtime);
 /*

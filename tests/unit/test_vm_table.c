@@ -334,17 +334,168 @@ static void test_matches(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- of a capture ---- */
+
+static int setup_recorded(void **state)
+{
+	(void)state;
+	table = kt_vm_table_new_recorded();
+	return 0;
+}
+
+static int teardown_recorded(void **state)
+{
+	(void)state;
+	kt_vm_table_free(table);
+	return 0;
+}
+
+static const char *name_at(u32 pid, u64 ts)
+{
+	return kt_vm_table_at(table, pid, ts)->name;
+}
+
+static void test_recorded(void **state)
+{
+	const struct kt_vm_entry *a, *b;
+
+	(void)state;
+	a = kt_vm_table_add(table, 100, 5000, "win11", "libvirt", KT_VMM_QEMU, 77);
+	assert_int_equal(a->id, 0);
+	assert_int_equal(a->pid, 100);
+	assert_string_equal(a->name, "win11");
+	assert_string_equal(a->manager, "libvirt");
+	assert_int_equal(a->vmm, KT_VMM_QEMU);
+	assert_int_equal(a->start_time, 77);
+	assert_false(a->gone);
+	b = kt_vm_table_add(table, 4294967295u, 1, "", NULL, KT_VMM_OTHER, 0);
+	assert_string_equal(b->name, "pid:4294967295");
+	assert_null(b->manager);
+	/* the only one of its pid: at any time */
+	assert_ptr_equal(kt_vm_table_at(table, 100, 0), a);
+	assert_ptr_equal(kt_vm_table_at(table, 100, 0), a);
+	assert_ptr_equal(kt_vm_table_at(table, 100, UINT64_MAX), a);
+	assert_ptr_equal(kt_vm_table_at(table, 4294967295u, 9), b);
+	assert_ptr_equal(kt_vm_table_at(table, 100, 9), a);
+	assert_ptr_equal(kt_vm_table_get(table, 100), a);
+	assert_ptr_equal(kt_vm_table_by_id(table, 1), b);
+	assert_null(kt_vm_table_again(table, 100));
+}
+
+/* Nobody said anything of it; /proc, which has process 1, is not asked. */
+static void test_recorded_unknown(void **state)
+{
+	const struct kt_vm_entry *a, *b;
+
+	(void)state;
+	assert_string_equal(name_at(0, 0), "pid:0");
+	a = kt_vm_table_at(table, 1, 7);
+	assert_string_equal(a->name, "pid:1");
+	assert_ptr_equal(kt_vm_table_at(table, 1, 8), a);
+	assert_ptr_equal(kt_vm_table_get(table, 1), a);
+	assert_int_equal(a->start_time, 0);
+	/* told later */
+	b = kt_vm_table_add(table, 1, 50, "late", NULL, KT_VMM_OTHER, 3);
+	assert_ptr_equal(kt_vm_table_at(table, 1, 7), b);
+	assert_string_equal(a->name, "pid:1");
+	kt_vm_table_note(table, 2, "comm");
+	assert_string_equal(name_at(2, 7), "comm");
+}
+
+static void test_recorded_recycled(void **state)
+{
+	static const struct {
+		u64 ts;
+		const char *name;
+	} samples[] = {
+		{ 0, "a" },    { 99, "a" },  { 100, "a" }, { 199, "a" },	{ 200, "b" },
+		{ 150, "a" },  { 201, "b" }, { 299, "b" }, { 300, "d" },	{ 298, "b" },
+		{ 1000, "d" }, { 300, "d" }, { 0, "a" },   { UINT64_MAX, "d" }, { 250, "b" },
+	};
+
+	(void)state;
+	kt_vm_table_add(table, 7, 200, "b", NULL, KT_VMM_OTHER, 2);
+	assert_string_equal(name_at(7, 0), "b");
+	kt_vm_table_add(table, 7, 300, "c", NULL, KT_VMM_OTHER, 3);
+	assert_string_equal(name_at(7, 0), "b");
+	kt_vm_table_add(table, 7, 100, "a", NULL, KT_VMM_OTHER, 1);
+	/* from the same moment on: the later word counts */
+	kt_vm_table_add(table, 7, 300, "d", NULL, KT_VMM_OTHER, 4);
+	kt_vm_table_add(table, 8, 250, "other", NULL, KT_VMM_OTHER, 5);
+	for (size_t i = 0; i < KT_ARRAY_SIZE(samples); i++) {
+		if (strcmp(name_at(7, samples[i].ts), samples[i].name))
+			fail_msg("at %llu: %s", samples[i].ts, name_at(7, samples[i].ts));
+		assert_string_equal(name_at(8, samples[i].ts), "other");
+		assert_string_equal(name_at(7, samples[i].ts), samples[i].name);
+	}
+	assert_string_equal(kt_vm_table_get(table, 7)->name, "d");
+	/* what was just asked for is not what is remembered */
+	assert_string_equal(name_at(7, 1000), "d");
+	kt_vm_table_add(table, 7, 900, "e", NULL, KT_VMM_OTHER, 6);
+	assert_string_equal(name_at(7, 1000), "e");
+}
+
+/* As many as there may be of one pid, the latest first; then all others together. */
+static void test_recorded_full(void **state)
+{
+	char name[512];
+
+	(void)state;
+	memset(name, 'x', 511);
+	name[511] = '\0';
+	assert_int_equal(
+		strlen(kt_vm_table_add(table, 9, 65536, name, name, KT_VMM_OTHER, 1)->name), 255);
+	for (u32 i = 65535; i; i--)
+		kt_vm_table_add(table, 9, i, "one", NULL, KT_VMM_OTHER, i);
+	for (u64 ts = 1; ts < 65536; ts += 97)
+		assert_int_equal(kt_vm_table_at(table, 9, ts)->start_time, ts);
+	assert_int_equal(kt_vm_table_at(table, 9, 65536)->start_time, 1);
+	assert_string_equal(kt_vm_table_add(table, 9, 70000, "no", NULL, KT_VMM_OTHER, 1)->name,
+			    "others");
+	assert_string_equal(kt_vm_table_add(table, 10, 1, "no", NULL, KT_VMM_OTHER, 1)->name,
+			    "others");
+	assert_string_equal(name_at(10, 1), "others");
+	assert_string_equal(name_at(11, 1), "others");
+	assert_int_equal(kt_vm_table_at(table, 9, 70000)->start_time, 1);
+}
+
+/* A table of what runs asks /proc, whatever the time. */
+static void test_at_live(void **state)
+{
+	const struct kt_vm_entry *a;
+
+	(void)state;
+	put_vm(100, 11, "one");
+	a = kt_vm_table_at(table, 100, 5);
+	assert_string_equal(a->name, "one");
+	assert_ptr_equal(kt_vm_table_at(table, 100, 0), a);
+	kt_vm_table_gone(table, 100);
+	put_vm(100, 12, "two");
+	assert_string_equal(kt_vm_table_at(table, 100, 0)->name, "two");
+}
+
+#define TEST_RECORDED(name) cmocka_unit_test_setup_teardown(name, setup_recorded, teardown_recorded)
+#define TEST(name)	    cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_known),	  TEST(test_threads),
-		TEST(test_unknown),	  TEST(test_note_first),
-		TEST(test_recycled),	  TEST(test_recycled_seen_by_thread),
-		TEST(test_unknown_retry), TEST(test_gone_unknown),
-		TEST(test_full),	  cmocka_unit_test(test_matches),
+		TEST(test_known),
+		TEST(test_threads),
+		TEST(test_unknown),
+		TEST(test_note_first),
+		TEST(test_recycled),
+		TEST(test_recycled_seen_by_thread),
+		TEST(test_unknown_retry),
+		TEST(test_gone_unknown),
+		TEST(test_full),
+		cmocka_unit_test(test_matches),
 		TEST(test_again),
+		TEST(test_at_live),
+		TEST_RECORDED(test_recorded),
+		TEST_RECORDED(test_recorded_unknown),
+		TEST_RECORDED(test_recorded_recycled),
+		TEST_RECORDED(test_recorded_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

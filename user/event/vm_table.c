@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The VMs met while tracing: a hash table from pid to entry, open addressing, nothing removed. */
+/* VMs: a hash table from pid to entry, open addressing, nothing removed. */
 #include <fnmatch.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,15 @@ struct vm {
 	char fallback[FALLBACK_SIZE]; /* the pid, … */
 	char comm[FALLBACK_SIZE]; /* … or what the kernel calls the process, which may come later */
 	u64 retry_ns;		  /* of a process that has gone: when to ask /proc again */
+	char *manager;		  /* owned, of a recorded VM that has one */
+	u64 from_ns;		  /* of a recorded VM */
+};
+
+/* The recorded VMs of a pid. There may be many, and a hostile capture has them in any order. */
+struct history {
+	struct vm **vms;
+	size_t count;
+	bool sorted; /* by from_ns; of the same, the one added later comes later */
 };
 
 /* A pid that was asked for or noted; threads' slots share their process's VM. */
@@ -27,12 +37,13 @@ struct slot {
 	u32 pid;
 	bool used;
 	char comm[FALLBACK_SIZE]; /* as noted, or empty */
-	struct vm *vm;		  /* NULL: noted only */
+	struct vm *vm;		  /* NULL: noted only, or recorded */
+	struct history *history;  /* NULL: nothing was recorded */
 };
 
 struct kt_vm_table {
 	struct kt_vm_table_last last; /* the first, for kt_vm_table_again() */
-	char *proc_root;
+	char *proc_root;	      /* NULL: recorded */
 	struct slot *slots;
 	size_t slot_count, used;
 	struct vm **vms; /* by id */
@@ -48,16 +59,23 @@ static u64 now_ns(void)
 	return (u64)ts.tv_sec * KT_NSEC_PER_SEC + (u64)ts.tv_nsec;
 }
 
-struct kt_vm_table *kt_vm_table_new(const char *proc_root)
+struct kt_vm_table *kt_vm_table_new_recorded(void)
 {
 	struct kt_vm_table *table = kt_alloc(sizeof(*table));
 
-	table->proc_root = kt_strdup(proc_root);
 	table->slot_count = FIRST_SLOTS;
 	table->slots = kt_alloc(table->slot_count * sizeof(*table->slots));
 	snprintf(table->others.fallback, FALLBACK_SIZE, "others");
 	table->others.entry.id = KT_VM_TABLE_MAX;
 	table->others.entry.name = table->others.fallback;
+	return table;
+}
+
+struct kt_vm_table *kt_vm_table_new(const char *proc_root)
+{
+	struct kt_vm_table *table = kt_vm_table_new_recorded();
+
+	table->proc_root = kt_strdup(proc_root);
 	return table;
 }
 
@@ -67,7 +85,13 @@ void kt_vm_table_free(struct kt_vm_table *table)
 		return;
 	for (size_t i = 0; i < table->vm_count; i++) {
 		free(table->vms[i]->name);
+		free(table->vms[i]->manager);
 		free(table->vms[i]);
+	}
+	for (size_t i = 0; i < table->slot_count; i++) {
+		if (table->slots[i].history)
+			free(table->slots[i].history->vms);
+		free(table->slots[i].history);
 	}
 	free(table->vms);
 	free(table->slots);
@@ -194,6 +218,116 @@ static struct vm *adopt(struct kt_vm_table *table, struct kt_vm *read)
 	return leader->vm;
 }
 
+/* ---- recorded ---- */
+
+static char *dup_cut(const char *s)
+{
+	size_t n = strnlen(s, KT_VM_NAME_MAX);
+	char *copy = kt_alloc(n + 1);
+
+	memcpy(copy, s, n);
+	return copy;
+}
+
+const struct kt_vm_entry *kt_vm_table_add(struct kt_vm_table *table, u32 pid, u64 from_ns,
+					  const char *name, const char *manager, enum kt_vmm vmm,
+					  u64 start_time)
+{
+	struct slot *slot = insert(table, pid);
+	struct vm *vm = slot ? add_vm(table, pid) : &table->others;
+	struct history *h;
+
+	if (vm == &table->others)
+		return &vm->entry;
+	snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", pid);
+	if (*name)
+		vm->entry.name = vm->name = dup_cut(name);
+	if (manager)
+		vm->entry.manager = vm->manager = dup_cut(manager);
+	vm->entry.vmm = vmm;
+	vm->entry.start_time = start_time;
+	vm->from_ns = from_ns;
+	if (!slot->history)
+		slot->history = kt_alloc(sizeof(*slot->history));
+	h = slot->history;
+	h->vms = kt_grow(h->vms, h->count, sizeof(struct vm *));
+	h->sorted = !h->count || (h->sorted && h->vms[h->count - 1]->from_ns <= from_ns);
+	h->vms[h->count++] = vm;
+	table->last.until = 0; /* what was known of this pid may have changed */
+	return &vm->entry;
+}
+
+static int earlier(const void *left, const void *right)
+{
+	const struct vm *a = *(struct vm *const *)left, *b = *(struct vm *const *)right;
+
+	if (a->from_ns != b->from_ns)
+		return a->from_ns < b->from_ns ? -1 : 1;
+	return a->entry.id < b->entry.id ? -1 : 1;
+}
+
+/* How many of them began not after ts. */
+static size_t begun(struct history *h, u64 ts)
+{
+	size_t low = 0, high = h->count;
+
+	if (!h->sorted)
+		qsort(h->vms, h->count, sizeof(struct vm *), earlier);
+	h->sorted = true;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (h->vms[middle]->from_ns <= ts)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct kt_vm_entry *kt_vm_table_find_at(struct kt_vm_table *table, u32 pid, u64 ts)
+{
+	struct kt_vm_table_last *last = &table->last;
+	struct history *h;
+	size_t i;
+
+	if (table->proc_root)
+		return kt_vm_table_get(table, pid);
+	h = find(table, pid)->history;
+	last->pid_at = pid;
+	last->from = 0;
+	last->until = UINT64_MAX;
+	if (!h) {
+		last->entry_at = kt_vm_table_get(table, pid);
+		return last->entry_at;
+	}
+	i = begun(h, ts);
+	if (i)
+		i--;
+	if (i)
+		last->from = h->vms[i]->from_ns;
+	if (i + 1 < h->count)
+		last->until = h->vms[i + 1]->from_ns;
+	last->entry_at = &h->vms[i]->entry;
+	return last->entry_at;
+}
+
+/* Of a pid that is not looked up by time. */
+static struct vm *recorded(struct kt_vm_table *table, u32 pid)
+{
+	struct slot *slot = insert(table, pid);
+
+	if (!slot)
+		return &table->others;
+	if (slot->history)
+		return slot->history->vms[begun(slot->history, UINT64_MAX) - 1];
+	if (!slot->vm)
+		slot->vm = add_unknown(table, slot);
+	return slot->vm;
+}
+
+/* ---- from /proc ---- */
+
 /* Reads /proc for a pid without entry, or whose process has gone. */
 static struct vm *resolve(struct kt_vm_table *table, u32 pid)
 {
@@ -234,6 +368,8 @@ const struct kt_vm_entry *kt_vm_table_get(struct kt_vm_table *table, u32 pid)
 {
 	const struct kt_vm_entry *entry = kt_vm_table_again(table, pid);
 
+	if (!table->proc_root)
+		return &recorded(table, pid)->entry;
 	if (!entry) {
 		entry = &look_up(table, pid)->entry;
 		table->last.entry = entry;

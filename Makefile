@@ -17,7 +17,8 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 CFLAGS  ?= -O2 -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -DKVMTRACE_VERSION='"$(VERSION)"' -I$(BUILD)/gen $(CPPFLAGS)
 CFLAGS_ALL   := -std=gnu11 $(WARN) $(CFLAGS)
-LIBS    := -lbpf -lelf -lz -lm
+# Of the libraries that a machine may lack which only reads captures, the static ones.
+LIBS    := -l:libbpf.a -l:libjansson.a -lelf -lz -lm
 # Unused parameters are the rule in tracepoint programs: their prototypes are the kernel's.
 BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ivmlinux/x86 -Ibpf
@@ -87,7 +88,7 @@ unit: $(UNIT)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -lcmocka -lzstd -lz -lm
+		$(BUILD)/libkt-core.a -lcmocka -l:libjansson.a -lzstd -lz -lm
 
 guests: $(GUESTS)
 $(BUILD)/tests/guest/lib/%.o: tests/guest/lib/%.c
@@ -126,7 +127,7 @@ $(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: 
 		$(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -lzstd -lz -lm
+		$(BUILD)/libkt-core.a -l:libjansson.a -lzstd -lz -lm
 
 # Writes a capture that tests keep: see there.
 $(BUILD)/tests/store/small: tests/store/small.c $(BUILD)/libkt-core.a

@@ -19,6 +19,7 @@ build  bpftool          bpftool
 build  libc6-dev        linux/kvm.h
 build  libbpf-dev       bpf/libbpf.h
 build  libelf-dev       libelf.h
+build  libjansson-dev   jansson.h
 build  zlib1g-dev       zlib.h
 build  libzstd-dev      zstd.h
 host   qemu-system-x86  qemu-system-x86_64

@@ -18,7 +18,7 @@ CFLAGS  ?= -O2 -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -DKVMTRACE_VERSION='"$(VERSION)"' -I$(BUILD)/gen $(CPPFLAGS)
 CFLAGS_ALL   := -std=gnu11 $(WARN) $(CFLAGS)
 # Of the libraries that a machine may lack which only reads captures, the static ones.
-LIBS    := -l:libbpf.a -l:libjansson.a -lelf -lz -lm
+LIBS    := -l:libbpf.a -l:libjansson.a -lelf -lzstd -lz -lm
 # Unused parameters are the rule in tracepoint programs: their prototypes are the kernel's.
 BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ivmlinux/x86 -Ibpf

@@ -268,6 +268,7 @@ int kt_trace_mmio(struct kt_raw_args *ctx)
 	if (!b)
 		return 0;
 	b->gpa = ctx->args[2];
+	barrier_var(len); /* or the verifier is shown the bound of another copy */
 	if (len > sizeof(value))
 		len = sizeof(value);
 	/* NULL for a read that user space is to answer. */

@@ -91,7 +91,7 @@ static void set_header(size_t ring, u64 position, u32 header)
 /* Returns its position. There must be room. */
 static u64 put(size_t ring, u64 ts, u32 size, u32 bits)
 {
-	struct kt_head head = { .ts = ts, .tid = size };
+	struct kt_head head = { .ts = ts, .tid = size, .cpu = ring };
 	struct fake *f = &fakes[ring];
 	u64 position = *f->producer, whole = (size + 8 + 7) & ~7ull;
 
@@ -117,7 +117,7 @@ static void on_record(void *ctx, const struct kt_head *head, u32 size, u32 ring)
 	struct seen *s = ctx;
 
 	assert_int_equal(head->tid, size);
-	assert_true(ring < KT_ARRAY_SIZE(fakes)); /* XX */
+	assert_int_equal(head->cpu, ring);
 	assert_true(s->count < KT_ARRAY_SIZE(s->ts));
 	s->ts[s->count++] = head->ts;
 }

@@ -292,6 +292,7 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 		.vcpu_capacity = common->max_vcpus,
 		.ring_kib = common->ring_kib,
 		.wait = common->wait,
+		.events = common->events,
 	};
 	enum kt_status status;
 
@@ -330,6 +331,7 @@ enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what
 		.vms = run->vms,
 		.out = run->out,
 		.what = what,
+		.until = run->until,
 	};
 
 	return kt_loop_run(run->session, &opts, ops, ctx);

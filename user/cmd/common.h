@@ -25,6 +25,7 @@ struct kt_common {
 	bool wait;
 	u32 max_vcpus;
 	u32 ring_kib;
+	u32 events; /* record: bit mask of 1 << enum kt_event_class */
 	const char *facts;
 	bool help, version;
 };
@@ -57,6 +58,7 @@ struct kt_run {
 	struct kt_out *out;
 	struct kt_record *record; /* NULL for text */
 	s64 realtime_offset;
+	int until; /* kt_run_loop() ends when this is readable; 0: none */
 };
 
 /*

@@ -102,23 +102,6 @@ static void on_idle(void *ctx)
 	kt_out_flush(x->run.out);
 }
 
-static struct kt_fault as_record(const struct kt_vcpu *v, const struct kt_pending_fault *p)
-{
-	return (struct kt_fault) {
-		.head = { .ts = p->ts,
-			  .kind = KT_KIND_FAULT,
-			  .tgid = v->tgid,
-			  .tid = v->tid,
-			  .vcpu_id = v->vcpu_id },
-		.address = p->address,
-		.error_code = p->error_code,
-		.rip = p->rip,
-		.exit_code = p->exit_code,
-		.isa = v->isa,
-		.flags = v->isa ? KT_FAULT_EXIT : 0,
-	};
-}
-
 /* ---- by region ---- */
 
 static struct region *new_region(struct faults *x, const struct kt_region_key *key)
@@ -198,7 +181,7 @@ static void take_unfinished(struct faults *x, u32 slot)
 
 	if (!pending || kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid)))
 		return;
-	f = as_record(v, pending);
+	f = kt_fault_unfinished(v, pending);
 	if (!x->opts->hist) {
 		show(x, &f);
 		return;

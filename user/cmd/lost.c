@@ -43,6 +43,12 @@ static const struct {
 	[CAUSE_REGIONS] = { "region_capacity", "when the table of regions was full" },
 };
 
+u64 kt_lost_vcpus(const struct kt_counters *c)
+{
+	return c->exits_without_vcpu_slot + c->faults_without_vcpu_slot +
+	       c->events_without_vcpu_slot;
+}
+
 static void count_causes(const struct kt_run *run, u64 counts[CAUSES])
 {
 	const struct kt_counters *c = kt_session_counters(run->session);
@@ -51,7 +57,7 @@ static void count_causes(const struct kt_run *run, u64 counts[CAUSES])
 	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++)
 		counts[CAUSE_BUFFER] += kt_session_lost(run->session, cpu);
 	counts[CAUSE_MISSED] = kt_session_missed(run->session);
-	counts[CAUSE_VCPUS] = c->exits_without_vcpu_slot + c->faults_without_vcpu_slot;
+	counts[CAUSE_VCPUS] = kt_lost_vcpus(c);
 	counts[CAUSE_HISTOGRAMS] = c->exits_without_cell;
 	counts[CAUSE_REGIONS] = c->faults_without_region;
 }

@@ -7,6 +7,8 @@
 
 /* A line, or a record {"type":"lost",…}, at the place in the stream where it was noticed. */
 void kt_lost_print(const struct kt_run *run, const char *what, u32 cpu, u64 count);
+/* Of vCPUs for which there was no room. */
+u64 kt_lost_vcpus(const struct kt_counters *c);
 /* All events lost since the start, whatever the cause. */
 u64 kt_lost_total(const struct kt_run *run);
 /*

@@ -90,6 +90,9 @@ int kt_session_each_region(struct kt_session *s, kt_region_fn fn, void *ctx);
 /* The fault this vCPU is in the middle of. NULL: none. */
 const struct kt_pending_fault *kt_session_pending_fault(const struct kt_session *s, u32 slot);
 
+/* As its record would have been, without an end. */
+struct kt_fault kt_fault_unfinished(const struct kt_vcpu *v, const struct kt_pending_fault *p);
+
 /* Every vCPU there is, by the task_file iterator. Returns 0 or a negative errno. */
 typedef void (*kt_vcpu_found_fn)(void *ctx, const struct kt_vcpu_found *found);
 int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx);

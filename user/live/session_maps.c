@@ -196,6 +196,23 @@ const struct kt_pending_fault *kt_session_pending_fault(const struct kt_session 
 	return v->vcpu && !v->muted && v->fault.pending ? &v->fault : NULL;
 }
 
+struct kt_fault kt_fault_unfinished(const struct kt_vcpu *v, const struct kt_pending_fault *p)
+{
+	return (struct kt_fault) {
+		.head = { .ts = p->ts,
+			  .kind = KT_KIND_FAULT,
+			  .tgid = v->tgid,
+			  .tid = v->tid,
+			  .vcpu_id = v->vcpu_id },
+		.address = p->address,
+		.error_code = p->error_code,
+		.rip = p->rip,
+		.exit_code = p->exit_code,
+		.isa = v->isa,
+		.flags = v->isa ? KT_FAULT_EXIT : 0,
+	};
+}
+
 /* ---- vms ---- */
 
 int kt_session_each_vcpu(struct kt_session *s, kt_vcpu_found_fn fn, void *ctx)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Short records (struct kt_brief) as rows of a capture. */
+#ifndef KT_STORE_CONVERT_BRIEF_H
+#define KT_STORE_CONVERT_BRIEF_H
+
+#include "../../bpf/shared/event.h"
+#include "kinds.h"
+
+/* Room for a row of any kind that a short record can be. */
+union kt_brief_row {
+	struct kt_row_common head;
+	struct kt_row_exit exit;
+	struct kt_row_msr msr;
+	struct kt_row_pio pio;
+	struct kt_row_mmio mmio;
+	struct kt_row_cr cr;
+	struct kt_row_cpuid cpuid;
+	struct kt_row_hypercall hypercall;
+	struct kt_row_emulate emulate;
+	struct kt_row_inject_irq inject_irq;
+	struct kt_row_userspace_exit userspace_exit;
+	struct kt_row_halt_poll halt_poll;
+	struct kt_row_wakeup wakeup;
+};
+
+#define KT_EXIT_ENTERED	   0 /* kt_row_exit.end */
+#define KT_EXIT_UNPAIRED   1
+#define KT_EXIT_UNFINISHED 2
+
+/*
+ * Fills in the row of a record that came from that CPU's ring and is of that vCPU. Returns its kind
+ * (enum kt_row), 0 when the record's is not known.
+ */
+u32 kt_row_of_brief(union kt_brief_row *row, const struct kt_brief *brief, u32 cpu,
+		    const struct kt_vcpu *v);
+
+/* The exit that a vCPU is in the middle of: its .exit_ts must be a time. */
+void kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v);
+
+#endif

@@ -12,44 +12,75 @@
 
 /* ---- exits ---- */
 
-static __always_inline void fill_exit(struct kt_brief_exit *e, const struct kt_vcpu *v, u32 slot,
-				      u64 ts, u64 duration, u32 kind)
+/*
+ * An exit is put into the vCPU's batch, for a record of its own would cost more than all the rest. A batch
+ * is handed over when it is full, when it is old, and before the vCPU halts; what is left in the end user
+ * space finds there.
+ */
+#define BATCH_NS 10000000ull
+#define SVM_HLT	 0x78
+#define VMX_HLT	 12
+
+static __noinline int hand_over(u32 slot)
 {
-	e->head.ts = ts;
-	e->head.kind_slot = KT_BRIEF(kind, slot);
-	e->head.word = v->exit_code;
-	e->rip = v->last.rip;
-	e->info1 = v->last.exit.info1;
-	e->duration = duration;
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+	u32 cpu = bpf_get_smp_processor_id(), bytes;
+	void *ring = bpf_map_lookup_elem(&rings, &cpu);
+	u64 *lost;
+
+	if (!v)
+		return 0;
+	bytes = v->batched * sizeof(u64);
+	v->batched = 0;
+	v->batch.head.ts = bpf_ktime_get_ns();
+	v->batch.head.kind_slot = KT_BRIEF(KT_KIND_EXITS, slot);
+	barrier_var(bytes);
+	if (bytes > sizeof(v->batch.words))
+		return 0;
+	if (!ring || bpf_ringbuf_output(ring, &v->batch, sizeof(v->batch.head) + bytes, 0)) {
+		lost = bpf_map_lookup_elem(&cpu_lost, &cpu);
+		if (lost)
+			__sync_fetch_and_add(lost, v->batch.head.word);
+	}
+	v->batch.head.word = 0;
+	return 0;
 }
 
-/* Two records, for what is reserved must have a size that the verifier knows. */
-static __always_inline void emit_exit(const struct kt_vcpu *v, u32 slot, u64 ts, u64 duration)
+/* begin: when the guest was left, ns; duration 0: not known. */
+static __always_inline void add_exit_to_batch(struct kt_vcpu *v, u32 slot, u64 begin, u64 duration)
 {
-	u32 intr_info = v->last.exit.intr_info, cpu = bpf_get_smp_processor_id();
-	struct kt_brief_exit_long *e;
-	struct kt_brief_exit *brief;
+	u32 intr_info = v->last.exit.intr_info, at = v->batched, words = KT_EXIT_WORDS;
+	u64 code = v->exit_code;
 
-	/* Without the valid bit the rest is undefined (SDM 25.9.2, APM 15.7.2). */
-	if (!(intr_info & INTR_INFO_VALID)) {
-		intr_info = 0;
-		if (!v->last.exit.info2) {
-			brief = kt_room(sizeof(*brief), cpu);
-			if (!brief)
-				return;
-			fill_exit(brief, v, slot, ts, duration, KT_KIND_EXIT);
-			kt_submit(brief);
-			return;
-		}
+	if (at > KT_BATCH_WORDS - KT_EXIT_LONG_WORDS) {
+		hand_over(slot);
+		at = 0;
 	}
-	e = kt_room(sizeof(*e), cpu);
-	if (!e)
+	if (!at)
+		v->batched_since = begin;
+	barrier_var(at); /* or the verifier is shown the bound of another copy */
+	if (at > KT_BATCH_WORDS - KT_EXIT_LONG_WORDS)
 		return;
-	fill_exit(&e->exit, v, slot, ts, duration, KT_KIND_EXIT_LONG);
-	e->info2 = v->last.exit.info2;
-	e->intr_info = intr_info;
-	e->error_code = intr_info & INTR_INFO_ERROR_CODE ? v->last.exit.error_code : 0;
-	kt_submit(e);
+	/* Without the valid bit the rest is undefined (SDM 25.9.2, APM 15.7.2). */
+	if (v->last.exit.info2 || intr_info & INTR_INFO_VALID) {
+		u64 event = 0;
+
+		if (intr_info & INTR_INFO_VALID)
+			event = intr_info;
+		if (event & INTR_INFO_ERROR_CODE)
+			event |= (u64)v->last.exit.error_code << 32;
+		code |= KT_EXIT_LONG;
+		v->batch.words[at + 5] = v->last.exit.info2;
+		v->batch.words[at + 6] = event;
+		words = KT_EXIT_LONG_WORDS;
+	}
+	v->batch.words[at] = begin;
+	v->batch.words[at + 1] = v->last.rip;
+	v->batch.words[at + 2] = v->last.exit.info1;
+	v->batch.words[at + 3] = duration;
+	v->batch.words[at + 4] = code;
+	v->batched = at + words;
+	v->batch.head.word++;
 }
 
 /* Another exit, and no entry was seen in between. */
@@ -60,7 +91,7 @@ static __noinline int end_untimed(u32 slot)
 	if (!v)
 		return 0;
 	if (KT_EXIT_IS_TIME(v->exit_ts) && !v->unwanted_exit)
-		emit_exit(v, slot, v->exit_ts, 0);
+		add_exit_to_batch(v, slot, v->exit_ts, 0);
 	v->exit_ts = KT_EXIT_NONE;
 	finish(v, slot, 0);
 	return 0;
@@ -73,12 +104,18 @@ static __always_inline void end_exit_before(const struct kt_vcpu *v, u32 slot)
 		end_untimed(slot);
 }
 
-static __always_inline void begin_traced_exit(struct kt_vcpu *v)
+static __always_inline void begin_traced_exit(struct kt_vcpu *v, u32 slot)
 {
-	v->exit_code = kt_plain_reason(v->isa, v->last.exit.code);
+	u32 code = kt_plain_reason(v->isa, v->last.exit.code);
+	u64 now = bpf_ktime_get_ns();
+
+	v->exit_code = code;
 	if (cfg.by_reason)
-		v->unwanted_exit = !reason_wanted(v->isa, v->exit_code);
-	v->exit_ts = bpf_ktime_get_ns();
+		v->unwanted_exit = !reason_wanted(v->isa, code);
+	v->exit_ts = now;
+	if (v->batched && (now - v->batched_since > BATCH_NS ||
+			   code == (v->isa == KVM_ISA_VMX ? VMX_HLT : SVM_HLT)))
+		hand_over(slot);
 }
 
 /* SVM: RIP is in memory, the rest in the VMCB. */
@@ -103,7 +140,7 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 	else
 		v->last.rip = vcpu->arch.regs[X86_REG_RIP];
 	kt_read_vmcb_exit_at(kt_vmcb_of(vcpu, v), &v->last.exit);
-	begin_traced_exit(v);
+	begin_traced_exit(v, slot);
 	return 0;
 }
 
@@ -122,7 +159,7 @@ static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct
 	note_exit(&v->last, ctx);
 	v->exit_rip = ctx->guest_rip;
 	v->exit_info1 = ctx->info1;
-	begin_traced_exit(v);
+	begin_traced_exit(v, slot);
 	return 1;
 }
 
@@ -153,7 +190,7 @@ static __always_inline int end_traced_exit(struct kt_vcpu *v, u32 slot)
 	now = bpf_ktime_get_ns();
 	v->exit_ts = KT_EXIT_NONE;
 	if (!cfg.by_reason || !v->unwanted_exit)
-		emit_exit(v, slot, now, now - begin);
+		add_exit_to_batch(v, slot, begin, now - begin);
 	if (v->fault.pending)
 		finish(v, slot, now - begin);
 	return 0;

@@ -63,6 +63,37 @@ struct kt_pending_fault {
 	u32 pad;
 };
 
+/* ---- records of kvmtrace record, of which there may be a million a second ---- */
+
+/* Their head. VM and thread are those of the slot, the CPU that of the ring. */
+struct kt_brief {
+	u64 ts;	       /* CLOCK_MONOTONIC, ns */
+	u32 kind_slot; /* KT_BRIEF(); the lowest byte is where kt_head has its kind */
+	u32 word;      /* by kind, as said below */
+};
+
+#define KT_BRIEF(kind, slot) ((slot) << 8 | (kind))
+#define KT_BRIEF_KIND(b)     ((b)->kind_slot & 0xff)
+#define KT_BRIEF_SLOT(b)     ((b)->kind_slot >> 8)
+#define KT_BRIEF_SLOTS_MAX   (1u << 24)
+
+/*
+ * Exits of one vCPU, gathered in its entry and handed over some at a time. An exit takes five words,
+ * and two more with KT_EXIT_LONG:
+ *	when the guest was left, ns; RIP; info1; duration, ns; reason, and KT_EXIT_* in the upper half;
+ *	info2; intr_info, and error_code in the upper half
+ * A duration of 0: another exit came, without an entry that was seen.
+ */
+#define KT_EXIT_WORDS	   5
+#define KT_EXIT_LONG_WORDS 7
+#define KT_EXIT_LONG	   (1ull << 32)
+#define KT_BATCH_WORDS	   96
+
+struct kt_exit_batch {
+	struct kt_brief head; /* word: number of exits; ts: when it was handed over */
+	u64 words[KT_BATCH_WORDS];
+};
+
 /* ---- vCPUs ---- */
 
 /*
@@ -82,7 +113,11 @@ struct kt_vcpu {
 	u32 protected;		  /* its registers are encrypted (SEV-ES) */
 	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
 	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
-	u64 unwanted_exit; /* record: the exit that is being handled is one --reason leaves out */
+	/* record */
+	u64 batched_since;  /* ns */
+	u32 batched;	    /* words that .batch has */
+	bool unwanted_exit; /* the one that is being handled is one that --reason leaves out */
+	struct kt_exit_batch batch;
 	struct kt_last_exit last;
 	struct kt_pending_fault fault;
 	u64 unpaired_entries;
@@ -177,8 +212,7 @@ enum kt_kind {
 	KT_KIND_FAULT,
 	KT_KIND_VCPU, /* notice: a vCPU was met for the first time */
 	/* From here on: struct kt_brief. */
-	KT_KIND_EXIT,
-	KT_KIND_EXIT_LONG,
+	KT_KIND_EXITS,
 	KT_KIND_MSR,
 	KT_KIND_PIO,
 	KT_KIND_MMIO,
@@ -243,32 +277,7 @@ struct kt_notice {
 	char comm[KT_COMM_LEN];
 };
 
-/* ---- records of kvmtrace record, of which there may be a million a second ---- */
-
-/* Their head. VM and thread are those of the slot, the CPU that of the ring. */
-struct kt_brief {
-	u64 ts;	       /* CLOCK_MONOTONIC, ns; of an exit: of the entry that ended it */
-	u32 kind_slot; /* KT_BRIEF(); the lowest byte is where kt_head has its kind */
-	u32 word;      /* by kind, as said below */
-};
-
-#define KT_BRIEF(kind, slot) ((slot) << 8 | (kind))
-#define KT_BRIEF_KIND(b)     ((b)->kind_slot & 0xff)
-#define KT_BRIEF_SLOT(b)     ((b)->kind_slot >> 8)
-#define KT_BRIEF_SLOTS_MAX   (1u << 24)
-
-struct kt_brief_exit {
-	struct kt_brief head; /* word: exit reason */
-	u64 rip, info1;
-	u64 duration; /* ns; 0: another exit came, without an entry that was seen */
-};
-
-/* Where one of these is not 0. */
-struct kt_brief_exit_long {
-	struct kt_brief_exit exit;
-	u64 info2;
-	u32 intr_info, error_code; /* 0 unless valid */
-};
+/* ---- records of kvmtrace record: what happens on the way ---- */
 
 struct kt_brief_msr {
 	struct kt_brief head; /* word: index of the MSR */

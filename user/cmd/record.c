@@ -293,15 +293,31 @@ meet_slot(struct record *x, u32 slot, const struct kt_vcpu *v, u64 ts)
 	meet_vm(x, v->tgid, ts);
 }
 
-static void on_brief(void *ctx, const struct kt_brief *brief, u32 cpu)
+static void add_batch(struct record *x, const u64 *words, u32 left, u32 cpu,
+		      const struct kt_vcpu *v)
+{
+	struct kt_row_exit row;
+	u32 taken;
+
+	for (; (taken = kt_row_of_batched(&row, words, left, cpu, v));
+	     words += taken, left -= taken)
+		kt_writer_add(x->file.writer, KT_ROW_EXIT, &row);
+}
+
+static void on_brief(void *ctx, const struct kt_brief *brief, u32 size, u32 cpu)
 {
 	struct record *x = ctx;
 	u32 slot = KT_BRIEF_SLOT(brief), kind;
 	const struct kt_vcpu *v = kt_session_vcpu(x->run.session, slot);
 
-	kind = kt_row_of_brief(&x->row, brief, cpu, v);
 	if (!x->known_slots[slot])
-		meet_slot(x, slot, v, x->row.head.ts);
+		meet_slot(x, slot, v, brief->ts);
+	if (KT_BRIEF_KIND(brief) == KT_KIND_EXITS) {
+		add_batch(x, ((const struct kt_exit_batch *)brief)->words,
+			  (size - sizeof(*brief)) / sizeof(u64), cpu, v);
+		return;
+	}
+	kind = kt_row_of_brief(&x->row, brief, cpu, v);
 	if (kind)
 		kt_writer_add(x->file.writer, kind, &x->row);
 }
@@ -333,7 +349,7 @@ static void on_lost(void *ctx, u32 cpu, u64 count)
 	x->lost_since[cpu] = now;
 }
 
-/* What a vCPU is in the middle of when it, or tracing, ends. */
+/* What a vCPU was in the middle of, and what was not handed over yet, when it, or tracing, ended. */
 static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 {
 	const struct kt_pending_fault *fault = kt_session_pending_fault(x->run.session, slot);
@@ -345,6 +361,10 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 	    kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid)))
 		return;
 	x->unpaired_entries += v->unpaired_entries;
+	if (v->batched && v->batched <= KT_BATCH_WORDS) {
+		meet_vm(x, v->tgid, v->batch.words[0]);
+		add_batch(x, v->batch.words, v->batched, KT_ROW_NONE, v);
+	}
 	if (KT_EXIT_IS_TIME(v->exit_ts) && !v->unwanted_exit &&
 	    x->opts->common.events >> KT_CLASS_EXITS & 1) {
 		kt_row_of_unfinished(&exit, v);

@@ -271,11 +271,11 @@ static void on_mixed_record(void *ctx, const struct kt_head *head, u32 size, u32
 	const struct kt_brief *brief = (const struct kt_brief *)head;
 	struct loop *l = ctx;
 
-	if (KT_BRIEF_KIND(brief) < KT_KIND_EXIT)
+	if (KT_BRIEF_KIND(brief) < KT_KIND_EXITS)
 		on_record(ctx, head, size, ring);
 	else if (KT_BRIEF_SLOT(brief) < kt_session_slots(l->session) &&
 		 (!l->opts->vm_glob || !brief_unwanted(l, brief)))
-		l->ops->brief(l->ctx, brief, ring);
+		l->ops->brief(l->ctx, brief, size, ring);
 }
 
 static void report_lost(struct loop *l)

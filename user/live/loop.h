@@ -14,7 +14,7 @@ struct kt_loop_ops {
 	/* A record; its address is valid during the call only. */
 	void (*event)(void *ctx, const struct kt_head *head);
 	/* One of those of kvmtrace record, from that CPU's ring; its slot's entry is still there. */
-	void (*brief)(void *ctx, const struct kt_brief *brief, u32 cpu);
+	void (*brief)(void *ctx, const struct kt_brief *brief, u32 size, u32 cpu);
 	/* Tracing has begun: from now on nothing is missed. */
 	void (*attached)(void *ctx);
 	/* Records of that CPU found no room since the last call. */

@@ -20,36 +20,29 @@ static void set_head(struct kt_row_common *head, const struct kt_brief *b, u32 c
 	head->vcpu_id = v->vcpu_id;
 }
 
-static void exit_row(struct kt_row_exit *row, const struct kt_brief_exit *e,
-		     const struct kt_vcpu *v)
+u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
+		      const struct kt_vcpu *v)
 {
-	row->head.ts -= e->duration;
-	row->reason = e->head.word;
+	bool more = left >= KT_EXIT_WORDS && words[4] & KT_EXIT_LONG;
+	u32 taken = more ? KT_EXIT_LONG_WORDS : KT_EXIT_WORDS;
+
+	if (left < taken)
+		return 0;
+	row->head.ts = words[0];
+	row->head.cpu = cpu;
+	row->head.tgid = v->tgid;
+	row->head.tid = v->tid;
+	row->head.vcpu_id = v->vcpu_id;
+	row->reason = words[4];
 	row->isa = v->isa;
-	row->rip = e->rip;
-	row->info1 = e->info1;
-	row->info2 = 0;
-	row->intr_info = 0;
-	row->error_code = 0;
-	row->duration = e->duration;
-	row->end = e->duration ? KT_EXIT_ENTERED : KT_EXIT_UNPAIRED;
-}
-
-static u32 exit_of(union kt_brief_row *row, const struct kt_brief *b, const struct kt_vcpu *v)
-{
-	exit_row(&row->exit, (const struct kt_brief_exit *)b, v);
-	return KT_ROW_EXIT;
-}
-
-static u32 long_exit_of(union kt_brief_row *row, const struct kt_brief *b, const struct kt_vcpu *v)
-{
-	const struct kt_brief_exit_long *e = (const struct kt_brief_exit_long *)b;
-
-	exit_row(&row->exit, &e->exit, v);
-	row->exit.info2 = e->info2;
-	row->exit.intr_info = e->intr_info;
-	row->exit.error_code = e->error_code;
-	return KT_ROW_EXIT;
+	row->rip = words[1];
+	row->info1 = words[2];
+	row->info2 = more ? words[5] : 0;
+	row->intr_info = more ? words[6] : 0;
+	row->error_code = more ? words[6] >> 32 : 0;
+	row->duration = words[3];
+	row->end = words[3] ? KT_EXIT_ENTERED : KT_EXIT_UNPAIRED;
+	return taken;
 }
 
 void kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v)
@@ -276,8 +269,6 @@ typedef u32 (*convert_fn)(union kt_brief_row *row, const struct kt_brief *b,
 			  const struct kt_vcpu *v);
 
 static const convert_fn converters[] = {
-	[KT_KIND_EXIT] = exit_of,
-	[KT_KIND_EXIT_LONG] = long_exit_of,
 	[KT_KIND_MSR] = msr_of,
 	[KT_KIND_PIO] = pio_of,
 	[KT_KIND_MMIO] = mmio_of,
@@ -298,9 +289,6 @@ u32 kt_row_of_brief(union kt_brief_row *row, const struct kt_brief *brief, u32 c
 	u32 kind = KT_BRIEF_KIND(brief);
 
 	set_head(&row->head, brief, cpu, v);
-	/* Nearly all are exits. */
-	if (kind == KT_KIND_EXIT)
-		return exit_of(row, brief, v);
 	if (kind >= KT_ARRAY_SIZE(converters) || !converters[kind])
 		return 0;
 	return converters[kind](row, brief, v);

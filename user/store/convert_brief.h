@@ -9,7 +9,6 @@
 /* Room for a row of any kind that a short record can be. */
 union kt_brief_row {
 	struct kt_row_common head;
-	struct kt_row_exit exit;
 	struct kt_row_msr msr;
 	struct kt_row_pio pio;
 	struct kt_row_mmio mmio;
@@ -33,6 +32,13 @@ union kt_brief_row {
  */
 u32 kt_row_of_brief(union kt_brief_row *row, const struct kt_brief *brief, u32 cpu,
 		    const struct kt_vcpu *v);
+
+/*
+ * Fills in the row of the first exit of a batch, of which left words are left. Returns how many of them
+ * it took, 0 when it is not there as a whole.
+ */
+u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
+		      const struct kt_vcpu *v);
 
 /* The exit that a vCPU is in the middle of: its .exit_ts must be a time. */
 void kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v);

@@ -7,9 +7,6 @@
 #include "vendor.bpf.h"
 #include "raw.bpf.h"
 
-#define INTR_INFO_VALID	     (1u << 31)
-#define INTR_INFO_ERROR_CODE (1u << 11)
-
 /* ---- exits ---- */
 
 /*
@@ -17,9 +14,12 @@
  * is handed over when it is full, when it is old, and before the vCPU halts; what is left in the end user
  * space finds there.
  */
-#define BATCH_NS 10000000ull
-#define SVM_HLT	 0x78
-#define VMX_HLT	 12
+#define BATCH_NS  10000000ull
+#define BATCH_END (KT_BATCH_WORDS - KT_EXIT_LONG_WORDS) /* behind it there is no room for another */
+#define SVM_HLT	  0x78
+#define VMX_HLT	  12
+
+#define INTR_INFO_VALID (1ull << 31)
 
 static __noinline int hand_over(u32 slot)
 {
@@ -34,7 +34,7 @@ static __noinline int hand_over(u32 slot)
 	v->batched = 0;
 	v->batch.head.ts = bpf_ktime_get_ns();
 	v->batch.head.kind_slot = KT_BRIEF(KT_KIND_EXITS, slot);
-	barrier_var(bytes);
+	barrier_var(bytes); /* or the verifier is shown the bound of another copy */
 	if (bytes > sizeof(v->batch.words))
 		return 0;
 	if (!ring || bpf_ringbuf_output(ring, &v->batch, sizeof(v->batch.head) + bytes, 0)) {
@@ -46,41 +46,35 @@ static __noinline int hand_over(u32 slot)
 	return 0;
 }
 
-/* begin: when the guest was left, ns; duration 0: not known. */
-static __always_inline void add_exit_to_batch(struct kt_vcpu *v, u32 slot, u64 begin, u64 duration)
+/* Where the exit that is being handled lies. */
+static __always_inline u64 *exit_words(struct kt_vcpu *v)
 {
-	u32 intr_info = v->last.exit.intr_info, at = v->batched, words = KT_EXIT_WORDS;
-	u64 code = v->exit_code;
+	u32 at = v->batched;
+	u64 *words;
 
-	if (at > KT_BATCH_WORDS - KT_EXIT_LONG_WORDS) {
-		hand_over(slot);
-		at = 0;
-	}
-	if (!at)
-		v->batched_since = begin;
 	barrier_var(at); /* or the verifier is shown the bound of another copy */
-	if (at > KT_BATCH_WORDS - KT_EXIT_LONG_WORDS)
-		return;
-	/* Without the valid bit the rest is undefined (SDM 25.9.2, APM 15.7.2). */
-	if (v->last.exit.info2 || intr_info & INTR_INFO_VALID) {
-		u64 event = 0;
+	if (at > BATCH_END)
+		return NULL;
+	words = &v->batch.words[at];
+	barrier_var(words); /* or each access gets an addition of its own */
+	return words;
+}
 
-		if (intr_info & INTR_INFO_VALID)
-			event = intr_info;
-		if (event & INTR_INFO_ERROR_CODE)
-			event |= (u64)v->last.exit.error_code << 32;
-		code |= KT_EXIT_LONG;
-		v->batch.words[at + 5] = v->last.exit.info2;
-		v->batch.words[at + 6] = event;
-		words = KT_EXIT_LONG_WORDS;
-	}
-	v->batch.words[at] = begin;
-	v->batch.words[at + 1] = v->last.rip;
-	v->batch.words[at + 2] = v->last.exit.info1;
-	v->batch.words[at + 3] = duration;
-	v->batch.words[at + 4] = code;
-	v->batched = at + words;
+/* The exit that was being handled has ended. */
+static __always_inline void end_words(struct kt_vcpu *v, u64 duration)
+{
+	u64 *words = exit_words(v);
+
+	if (!words)
+		return;
+	words[KT_EXIT_DURATION] = duration;
 	v->batch.head.word++;
+	if (words[KT_EXIT_INFO2] || words[KT_EXIT_EVENT] & INTR_INFO_VALID) {
+		words[KT_EXIT_CODE] |= KT_EXIT_LONG;
+		v->batched += KT_EXIT_LONG_WORDS;
+	} else {
+		v->batched += KT_EXIT_WORDS;
+	}
 }
 
 /* Another exit, and no entry was seen in between. */
@@ -91,31 +85,58 @@ static __noinline int end_untimed(u32 slot)
 	if (!v)
 		return 0;
 	if (KT_EXIT_IS_TIME(v->exit_ts) && !v->unwanted_exit)
-		add_exit_to_batch(v, slot, v->exit_ts, 0);
+		end_words(v, 0);
 	v->exit_ts = KT_EXIT_NONE;
 	finish(v, slot, 0);
 	return 0;
 }
 
-/* Before v->last gets what the new exit is about. */
+/* Before what is noted is about the new exit. */
 static __always_inline void end_exit_before(const struct kt_vcpu *v, u32 slot)
 {
 	if (KT_EXIT_IS_TIME(v->exit_ts) || v->fault.pending)
 		end_untimed(slot);
 }
 
-static __always_inline void begin_traced_exit(struct kt_vcpu *v, u32 slot)
+/* Room for an exit, with its time. */
+static __always_inline u64 *begin_words(struct kt_vcpu *v, u32 slot)
 {
-	u32 code = kt_plain_reason(v->isa, v->last.exit.code);
-	u64 now = bpf_ktime_get_ns();
+	u64 now = bpf_ktime_get_ns(), *words;
+	u32 batched = v->batched;
 
+	v->exit_ts = now;
+	if (batched > BATCH_END || now - v->batched_since > BATCH_NS) {
+		if (batched)
+			hand_over(slot);
+		v->batched_since = now;
+	}
+	words = exit_words(v);
+	if (words)
+		words[KT_EXIT_TS] = now;
+	return words;
+}
+
+/* The guest goes to sleep, maybe for long: what came before is handed over, the exit itself kept. */
+static __noinline int begin_sleep(u32 slot)
+{
+	struct kt_vcpu *v = bpf_map_lookup_elem(&vcpus, &slot);
+	u64 *words = v ? exit_words(v) : NULL, exit[KT_EXIT_LONG_WORDS];
+
+	if (!words)
+		return 0;
+	__builtin_memcpy(exit, words, sizeof(exit));
+	hand_over(slot);
+	__builtin_memcpy(v->batch.words, exit, sizeof(exit));
+	return 0;
+}
+
+static __always_inline void note_reason(struct kt_vcpu *v, u32 slot, u32 isa, u32 code)
+{
 	v->exit_code = code;
 	if (cfg.by_reason)
-		v->unwanted_exit = !reason_wanted(v->isa, code);
-	v->exit_ts = now;
-	if (v->batched && (now - v->batched_since > BATCH_NS ||
-			   code == (v->isa == KVM_ISA_VMX ? VMX_HLT : SVM_HLT)))
-		hand_over(slot);
+		v->unwanted_exit = !reason_wanted(isa, code);
+	if (code == (isa == KVM_ISA_VMX ? VMX_HLT : SVM_HLT) && v->batched)
+		begin_sleep(slot);
 }
 
 /* SVM: RIP is in memory, the rest in the VMCB. */
@@ -123,9 +144,10 @@ SEC("?tp_btf/kvm_exit")
 int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 {
 	struct kt_vcpu *v;
-	u32 slot;
+	u64 *words;
+	u32 slot, code;
 
-	if (!vcpu)
+	if (!vcpu || !bpf_core_type_exists(struct vmcb))
 		return 0;
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v)
@@ -134,13 +156,17 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 		return 0;
 	kt_set_isa(v, isa);
 	end_exit_before(v, slot);
-	v->last.number++;
+	words = begin_words(v, slot);
+	if (!words)
+		return 0;
 	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
-		v->last.rip = ((struct kvm_vcpu___v72 *)vcpu)->arch.rip;
+		words[KT_EXIT_RIP] = ((struct kvm_vcpu___v72 *)vcpu)->arch.rip;
 	else
-		v->last.rip = vcpu->arch.regs[X86_REG_RIP];
-	kt_read_vmcb_exit_at(kt_vmcb_of(vcpu, v), &v->last.exit);
-	begin_traced_exit(v, slot);
+		words[KT_EXIT_RIP] = vcpu->arch.regs[X86_REG_RIP];
+	kt_read_vmcb_words(kt_vmcb_of(vcpu, v), (struct kt_vmcb_exit *)&words[KT_EXIT_CODE]);
+	code = words[KT_EXIT_CODE];
+	words[KT_EXIT_CODE] = code;
+	note_reason(v, slot, KVM_ISA_SVM, code);
 	return 0;
 }
 
@@ -148,6 +174,9 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct kt_vcpu *v,
 					     u32 slot)
 {
+	u32 code = kt_plain_reason(ctx->isa, ctx->exit_reason);
+	u64 *words;
+
 	if (!v) {
 		lose_exit(ctx->vcpu_id);
 		return 1;
@@ -159,7 +188,15 @@ static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct
 	note_exit(&v->last, ctx);
 	v->exit_rip = ctx->guest_rip;
 	v->exit_info1 = ctx->info1;
-	begin_traced_exit(v, slot);
+	words = begin_words(v, slot);
+	if (!words)
+		return 1;
+	words[KT_EXIT_RIP] = ctx->guest_rip;
+	words[KT_EXIT_CODE] = code;
+	words[KT_EXIT_INFO1] = ctx->info1;
+	words[KT_EXIT_INFO2] = ctx->info2;
+	words[KT_EXIT_EVENT] = ctx->intr_info | (u64)ctx->error_code << 32;
+	note_reason(v, slot, ctx->isa, code);
 	return 1;
 }
 
@@ -183,16 +220,16 @@ int kt_trace_exit_r(struct kt_raw_kvm_exit *ctx)
 
 static __always_inline int end_traced_exit(struct kt_vcpu *v, u32 slot)
 {
-	u64 begin = v->exit_ts, now;
+	u64 begin = v->exit_ts, duration;
 
 	if (!KT_EXIT_IS_TIME(begin))
 		return not_timed(slot);
-	now = bpf_ktime_get_ns();
+	duration = bpf_ktime_get_ns() - begin;
 	v->exit_ts = KT_EXIT_NONE;
 	if (!cfg.by_reason || !v->unwanted_exit)
-		add_exit_to_batch(v, slot, begin, now - begin);
+		end_words(v, duration);
 	if (v->fault.pending)
-		finish(v, slot, now - begin);
+		finish(v, slot, duration);
 	return 0;
 }
 

@@ -95,41 +95,37 @@ static __always_inline u64 kt_vmcb_of(struct kvm_vcpu *vcpu, const struct kt_vcp
 	return kt_u64_of(vcpu_svm, (u64)vcpu, vmcb);
 }
 
-/* What a VMCB tells of the last exit, as kvm_exit's record has it. False: not on this host. */
-static __always_inline bool kt_read_vmcb_exit_at(u64 vmcb, struct kt_exit_info *x)
+static __always_inline void kt_read_vmcb_words(u64 vmcb, struct kt_vmcb_exit *exit)
 {
-	u64 at;
+	u64 at = vmcb + kt_offset(vmcb, control.exit_code);
 
-	if (!bpf_core_type_exists(struct vmcb))
-		return false;
-	at = vmcb + kt_offset(vmcb, control.exit_code);
 	if (kt_can_cast()) {
 		const struct itimerspec64 *words = kt_cast(itimerspec64, at);
 
-		x->code = words->it_interval.tv_sec;
-		x->info1 = words->it_interval.tv_nsec;
-		x->info2 = words->it_value.tv_sec;
-		x->intr_info = words->it_value.tv_nsec;
-		x->error_code = (u64)words->it_value.tv_nsec >> 32;
+		exit->code = words->it_interval.tv_sec;
+		exit->info1 = words->it_interval.tv_nsec;
+		exit->info2 = words->it_value.tv_sec;
+		exit->int_info = words->it_value.tv_nsec;
 	} else { /* all in one call */
-		struct kt_vmcb_exit exit = {};
-
-		bpf_probe_read_kernel(&exit, sizeof(exit), (void *)at);
-		x->code = exit.code;
-		x->info1 = exit.info1;
-		x->info2 = exit.info2;
-		x->intr_info = exit.int_info;
-		x->error_code = exit.int_info >> 32;
+		bpf_probe_read_kernel(exit, sizeof(*exit), (void *)at);
 	}
-	x->isa = KVM_ISA_SVM;
-	return true;
 }
 
+/* What a VMCB tells of the last exit, as kvm_exit's record has it. False: not on this host. */
 static __always_inline bool kt_read_vmcb_exit(u64 vcpu, struct kt_exit_info *x)
 {
-	if (!bpf_core_type_exists(struct vcpu_svm))
+	struct kt_vmcb_exit exit;
+
+	if (!bpf_core_type_exists(struct vcpu_svm) || !bpf_core_type_exists(struct vmcb))
 		return false;
-	return kt_read_vmcb_exit_at(kt_u64_of(vcpu_svm, vcpu, vmcb), x);
+	kt_read_vmcb_words(kt_u64_of(vcpu_svm, vcpu, vmcb), &exit);
+	x->code = exit.code;
+	x->info1 = exit.info1;
+	x->info2 = exit.info2;
+	x->intr_info = exit.int_info;
+	x->error_code = exit.int_info >> 32;
+	x->isa = KVM_ISA_SVM;
+	return true;
 }
 
 #endif

@@ -78,16 +78,26 @@ struct kt_brief {
 #define KT_BRIEF_SLOTS_MAX   (1u << 24)
 
 /*
- * Exits of one vCPU, gathered in its entry and handed over some at a time. An exit takes five words,
- * and two more with KT_EXIT_LONG:
- *	when the guest was left, ns; RIP; info1; duration, ns; reason, and KT_EXIT_* in the upper half;
- *	info2; intr_info, and error_code in the upper half
- * A duration of 0: another exit came, without an entry that was seen.
+ * Exits of one vCPU, gathered in its entry and handed over some at a time. An exit takes five words, and
+ * with KT_EXIT_LONG two more:
+ *	when the guest was left, ns; RIP; duration, ns; reason, and KT_EXIT_LONG; info1;
+ *	info2; intr_info, and error_code in the upper half, as they are: valid or not
+ * The last four are in the VMCB's order. A duration of 0: another exit came, without an entry that was seen.
  */
-#define KT_EXIT_WORDS	   5
-#define KT_EXIT_LONG_WORDS 7
-#define KT_EXIT_LONG	   (1ull << 32)
-#define KT_BATCH_WORDS	   96
+enum kt_exit_word {
+	KT_EXIT_TS,
+	KT_EXIT_RIP,
+	KT_EXIT_DURATION,
+	KT_EXIT_CODE,
+	KT_EXIT_INFO1,
+	KT_EXIT_WORDS,
+	KT_EXIT_INFO2 = KT_EXIT_WORDS,
+	KT_EXIT_EVENT,
+	KT_EXIT_LONG_WORDS,
+};
+
+#define KT_EXIT_LONG   (1ull << 32)
+#define KT_BATCH_WORDS 96
 
 struct kt_exit_batch {
 	struct kt_brief head; /* word: number of exits; ts: when it was handed over */
@@ -114,8 +124,8 @@ struct kt_vcpu {
 	u64 vendor_state;	  /* see bpf/vendor.bpf.h */
 	u64 exit_rip, exit_info1; /* faults without the types of the kvm module only */
 	/* record */
-	u64 batched_since;  /* ns */
-	u32 batched;	    /* words that .batch has */
+	u64 batched_since; /* ns */
+	u32 batched; /* words that .batch has; behind them is the exit that is being handled */
 	bool unwanted_exit; /* the one that is being handled is one that --reason leaves out */
 	struct kt_exit_batch batch;
 	struct kt_last_exit last;

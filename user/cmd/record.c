@@ -365,9 +365,7 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 		meet_vm(x, v->tgid, v->batch.words[0]);
 		add_batch(x, v->batch.words, v->batched, KT_ROW_NONE, v);
 	}
-	if (KT_EXIT_IS_TIME(v->exit_ts) && !v->unwanted_exit &&
-	    x->opts->common.events >> KT_CLASS_EXITS & 1) {
-		kt_row_of_unfinished(&exit, v);
+	if (x->opts->common.events >> KT_CLASS_EXITS & 1 && kt_row_of_unfinished(&exit, v)) {
 		meet_vm(x, v->tgid, exit.head.ts);
 		kt_writer_add(x->file.writer, KT_ROW_EXIT, &exit);
 	}

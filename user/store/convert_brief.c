@@ -20,51 +20,57 @@ static void set_head(struct kt_row_common *head, const struct kt_brief *b, u32 c
 	head->vcpu_id = v->vcpu_id;
 }
 
+/* Without the valid bit, and the error code without its own, they are undefined (SDM 25.9.2, APM 15.7.2). */
+static void set_event(struct kt_row_exit *row, u64 event)
+{
+	if (!(event >> 31 & 1))
+		return;
+	row->intr_info = event;
+	row->error_code = event >> 11 & 1 ? event >> 32 : 0;
+}
+
 u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
 		      const struct kt_vcpu *v)
 {
-	bool more = left >= KT_EXIT_WORDS && words[4] & KT_EXIT_LONG;
+	bool more = left >= KT_EXIT_WORDS && words[KT_EXIT_CODE] & KT_EXIT_LONG;
 	u32 taken = more ? KT_EXIT_LONG_WORDS : KT_EXIT_WORDS;
 
 	if (left < taken)
 		return 0;
-	row->head.ts = words[0];
+	row->head.ts = words[KT_EXIT_TS];
 	row->head.cpu = cpu;
 	row->head.tgid = v->tgid;
 	row->head.tid = v->tid;
 	row->head.vcpu_id = v->vcpu_id;
-	row->reason = words[4];
+	row->reason = words[KT_EXIT_CODE];
 	row->isa = v->isa;
-	row->rip = words[1];
-	row->info1 = words[2];
-	row->info2 = more ? words[5] : 0;
-	row->intr_info = more ? words[6] : 0;
-	row->error_code = more ? words[6] >> 32 : 0;
-	row->duration = words[3];
-	row->end = words[3] ? KT_EXIT_ENTERED : KT_EXIT_UNPAIRED;
+	row->rip = words[KT_EXIT_RIP];
+	row->info1 = words[KT_EXIT_INFO1];
+	row->info2 = 0;
+	row->intr_info = 0;
+	row->error_code = 0;
+	row->duration = words[KT_EXIT_DURATION];
+	row->end = row->duration ? KT_EXIT_ENTERED : KT_EXIT_UNPAIRED;
+	if (more) {
+		row->info2 = words[KT_EXIT_INFO2];
+		set_event(row, words[KT_EXIT_EVENT]);
+	}
 	return taken;
 }
 
-void kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v)
+bool kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v)
 {
-	const struct kt_exit_info *x = &v->last.exit;
-	bool valid = x->intr_info >> 31;
+	u64 words[KT_EXIT_LONG_WORDS];
 
-	*row = (struct kt_row_exit) {
-		.head = { .ts = v->exit_ts,
-			  .cpu = KT_ROW_NONE,
-			  .tgid = v->tgid,
-			  .tid = v->tid,
-			  .vcpu_id = v->vcpu_id },
-		.reason = v->exit_code,
-		.isa = v->isa,
-		.rip = v->last.rip,
-		.info1 = x->info1,
-		.info2 = x->info2,
-		.intr_info = valid ? x->intr_info : 0,
-		.error_code = valid && x->intr_info >> 11 & 1 ? x->error_code : 0,
-		.end = KT_EXIT_UNFINISHED,
-	};
+	if (!KT_EXIT_IS_TIME(v->exit_ts) || v->unwanted_exit ||
+	    v->batched > KT_BATCH_WORDS - KT_EXIT_LONG_WORDS)
+		return false;
+	memcpy(words, v->batch.words + v->batched, sizeof(words));
+	words[KT_EXIT_DURATION] = 0;
+	words[KT_EXIT_CODE] |= KT_EXIT_LONG;
+	kt_row_of_batched(row, words, KT_EXIT_LONG_WORDS, KT_ROW_NONE, v);
+	row->end = KT_EXIT_UNFINISHED;
+	return true;
 }
 
 static u32 msr_of(union kt_brief_row *row, const struct kt_brief *b, const struct kt_vcpu *v)

@@ -40,7 +40,7 @@ u32 kt_row_of_brief(union kt_brief_row *row, const struct kt_brief *brief, u32 c
 u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
 		      const struct kt_vcpu *v);
 
-/* The exit that a vCPU is in the middle of: its .exit_ts must be a time. */
-void kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v);
+/* The exit that a vCPU is in the middle of; false: none, or one that is not to be recorded. */
+bool kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v);
 
 #endif

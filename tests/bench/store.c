@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * store FILE [EVENTS [VCPUS]]: writes a capture of a steady guest's exits to FILE and reads it
- * again; prints bytes and times an event, one "NAME VALUE" a line. The guest: each vCPU in turn
- * does one of seven things (a reason at a place), some more often than others; an exit takes 1.5
- * us, the guest runs for 2 us, both more or less, now and then much more.
+ * store FILE [EVENTS [VCPUS [GUEST]]]: writes a capture of a guest's exits to FILE and reads it
+ * again; prints bytes and times an event, one "NAME VALUE" a line. Guests:
+ *	mixed	each vCPU in turn does one of seven things (a reason at a place), some more often
+ *		than others; an exit takes 1.5 us, the guest runs for 2 us, both more or less, now and
+ *		then much more
+ *	cpuid	CPUID in a loop, at three places
+ *	late	as mixed, but exits are known when they end: a long one comes after younger ones
+ *	kinds	as mixed, with events of other kinds between them
+ * Instructions an event: valgrind --tool=callgrind --toggle-collect=kt_writer_add (README.md).
  */
 #include "../../user/store/kinds.h"
 #include "../../user/store/reader.h"
@@ -12,6 +17,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define MAX_VCPUS 64
@@ -24,12 +30,22 @@ struct place {
 	unsigned int weight;
 };
 
-static const struct place places[] = {
+static const struct place mixed[] = {
 	{ 0x7c, 0xffffffff8104f2a0, 1, 30 },	     { 0x72, 0xffffffff81060b1c, 0, 10 },
 	{ 0x7b, 0xffffffff8150aa42, 0x3f80210, 12 }, { 0x7b, 0xffffffff8150aa73, 0x3f80220, 12 },
 	{ 0x78, 0xffffffff81c04d0b, 0, 20 },	     { 0x60, 0xffffffff81c04d0b, 0, 6 },
 	{ 0x400, 0x7ffe12345678, 0x100000006, 10 },
 };
+
+static const struct place cpuid[] = {
+	{ 0x72, 0x401136, 0, 40 },
+	{ 0x72, 0x401151, 0, 40 },
+	{ 0x72, 0xffffffff81060b1c, 0, 20 },
+};
+
+static const struct place *places = mixed;
+static unsigned int long_ones = 500; /* one in so many takes long */
+static bool late, other_kinds;
 
 static u64 state = 88172645463325252ull;
 
@@ -50,12 +66,12 @@ static const struct place *some_place(void)
 	return &places[i];
 }
 
-/* About as long, +- 10 %; one in 500 takes up to 40 times as long. */
+/* About as long, +- 10 %; one in long_ones takes up to 40 times as long. */
 static u64 jittered(u64 ns)
 {
 	u64 value = ns * 9 / 10 + noise() % (ns / 5 + 1);
 
-	return noise() % 500 ? value : value * (2 + noise() % 39);
+	return noise() % long_ones ? value : value * (2 + noise() % 39);
 }
 
 static double seconds(void)
@@ -93,6 +109,14 @@ static void next_exit(u64 *when, u32 vcpus, struct kt_row_exit *row)
 	when[vcpu] += row->duration + jittered(2000);
 }
 
+static int by_end(const void *a, const void *b)
+{
+	const struct kt_row_exit *x = a, *y = b;
+	u64 x_end = x->head.ts + x->duration, y_end = y->head.ts + y->duration;
+
+	return x_end < y_end ? -1 : x_end > y_end;
+}
+
 static struct kt_row_exit *make(u64 count, u32 vcpus)
 {
 	struct kt_row_exit *rows = malloc(count * sizeof(*rows));
@@ -104,15 +128,46 @@ static struct kt_row_exit *make(u64 count, u32 vcpus)
 		when[i] = START + noise() % 4000;
 	for (i = 0; i < count; i++)
 		next_exit(when, vcpus, &rows[i]);
+	if (late)
+		qsort(rows, count, sizeof(*rows), by_end);
 	return rows;
 }
 
-static void encode(const char *path, const struct kt_row_exit *rows, u64 in_memory, u64 count)
+/* What KVM did for that exit. Returns how many events these are. */
+static u64 add_others(struct kt_writer *w, const struct kt_row_exit *e)
+{
+	struct kt_row_msr msr = { e->head, 0x6e0, e->head.ts * 3, 1, 0 };
+	struct kt_row_pio pio = { e->head, (u16)(e->info1 >> 16), 1, 1, 1, (u8)e->head.ts };
+	struct kt_row_userspace_exit user = {
+		.head = e->head, .reason = 2, .ndata = 1, .data0 = e->info1
+	};
+
+	switch (e->reason) {
+	case 0x7c:
+		kt_writer_add(w, KT_ROW_MSR, &msr);
+		return 1;
+	case 0x7b:
+		kt_writer_add(w, KT_ROW_PIO, &pio);
+		kt_writer_add(w, KT_ROW_USERSPACE_EXIT, &user);
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+struct written {
+	u64 events;
+	u64 sum; /* of the exits' durations */
+};
+
+static struct written encode(const char *path, const struct kt_row_exit *rows, u64 in_memory,
+			     u64 count)
 {
 	const struct kt_writer_options options = { .schema = &kt_kinds };
 	struct kt_writer *w;
+	struct written written = { .events = count };
 	double begin = seconds();
-	u64 span = rows[in_memory - 1].head.ts - rows[0].head.ts + 1000, i;
+	u64 span = rows[in_memory - 1].head.ts - rows[0].head.ts + 100000, i;
 	struct kt_row_exit row;
 
 	if (kt_writer_open(&w, kt_store_create(path, false), &options))
@@ -121,12 +176,16 @@ static void encode(const char *path, const struct kt_row_exit *rows, u64 in_memo
 		row = rows[i % in_memory];
 		row.head.ts += i / in_memory * span;
 		kt_writer_add(w, KT_ROW_EXIT, &row);
+		written.sum += row.duration;
+		if (other_kinds)
+			written.events += add_others(w, &row);
 	}
 	kt_writer_flush(w);
-	printf("bytes_an_event %.3f\n", (double)kt_writer_stats(w).bytes / (double)count);
+	printf("bytes_an_event %.3f\n", (double)kt_writer_stats(w).bytes / (double)written.events);
 	if (kt_writer_close(w))
 		fail("cannot write the file");
-	printf("encode_ns %.2f\n", (seconds() - begin) * 1e9 / (double)count);
+	printf("encode_ns %.2f\n", (seconds() - begin) * 1e9 / (double)written.events);
+	return written;
 }
 
 static struct kt_reader *open_file(const char *path)
@@ -139,83 +198,114 @@ static struct kt_reader *open_file(const char *path)
 	return r;
 }
 
-static void check(struct kt_reader *r, u64 events, u64 count, u64 sum, u64 expected)
+static void check(struct kt_reader *r, struct written read, struct written written)
 {
-	if (events != count || sum != expected || !kt_reader_intact(r))
+	if (read.events != written.events || read.sum != written.sum || !kt_reader_intact(r))
 		fail("what was read is not what was written");
 	kt_reader_close(r);
 }
 
-static u64 decode_columns(const char *path, u64 count)
+static u64 column_sum(const struct kt_group *group)
 {
-	struct kt_reader *r = open_file(path);
-	const struct kt_block *block;
-	u64 sum = 0, events = 0;
+	const u64 *durations = group->columns[kt_store_find_field(group->kind, "duration")];
+	u64 sum = 0;
 	u32 i;
 
-	while (kt_reader_next_block(r, &block) == 1) {
-		const struct kt_group *exits = &block->groups[0];
-		const u64 *durations = exits->columns[kt_store_find_field(exits->kind, "duration")];
-
-		for (i = 0; i < exits->rows; i++)
-			sum += durations[i];
-		events += block->count;
-	}
-	check(r, events, count, sum, sum);
+	for (i = 0; i < group->rows; i++)
+		sum += durations[i];
 	return sum;
 }
 
-static void decode_rows(const char *path, u64 count, u64 expected)
+static void decode_columns(const char *path, struct written written)
 {
 	struct kt_reader *r = open_file(path);
 	const struct kt_block *block;
-	u64 sum = 0, events = 0;
+	struct written have = {};
+	u32 i;
+
+	while (kt_reader_next_block(r, &block) == 1) {
+		for (i = 0; i < block->group_count; i++) {
+			if (!strcmp(block->groups[i].kind->name, "exit"))
+				have.sum += column_sum(&block->groups[i]);
+		}
+		have.events += block->count;
+	}
+	check(r, have, written);
+}
+
+static void decode_rows(const char *path, struct written written)
+{
+	struct kt_reader *r = open_file(path);
+	const struct kt_block *block;
+	struct written have = {};
 	u32 i;
 
 	while (kt_reader_next_block(r, &block) == 1) {
 		const void *const *rows = kt_reader_rows(r);
 
-		for (i = 0; i < block->count; i++)
-			sum += ((const struct kt_row_exit *)rows[i])->duration;
-		events += block->count;
+		for (i = 0; i < block->count; i++) {
+			if (block->groups[block->group[i]].kind->number == KT_ROW_EXIT)
+				have.sum += ((const struct kt_row_exit *)rows[i])->duration;
+		}
+		have.events += block->count;
 	}
-	check(r, events, count, sum, expected);
+	check(r, have, written);
 }
 
-static void decode_events(const char *path, u64 count, u64 expected)
+static void decode_events(const char *path, struct written written)
 {
 	struct kt_reader *r = open_file(path);
+	struct written have = {};
 	struct kt_event event;
-	u64 sum = 0, events = 0;
 
 	while (kt_reader_next(r, &event) == 1) {
-		sum += ((const struct kt_row_exit *)event.row)->duration;
-		events++;
+		if (event.kind == KT_ROW_EXIT)
+			have.sum += ((const struct kt_row_exit *)event.row)->duration;
+		have.events++;
 	}
-	check(r, events, count, sum, expected);
+	check(r, have, written);
+}
+
+static void timed(const char *name, void (*decode)(const char *, struct written), const char *path,
+		  struct written written)
+{
+	double begin = seconds();
+
+	decode(path, written);
+	printf("%s %.2f\n", name, (seconds() - begin) * 1e9 / (double)written.events);
+}
+
+static void choose_guest(const char *name)
+{
+	if (!strcmp(name, "cpuid")) {
+		places = cpuid;
+		long_ones = ~0u;
+	} else if (!strcmp(name, "late")) {
+		late = true;
+	} else if (!strcmp(name, "kinds")) {
+		other_kinds = true;
+	} else if (strcmp(name, "mixed") != 0) {
+		fail("guests are mixed, cpuid, late and kinds");
+	}
 }
 
 int main(int argc, char **argv)
 {
 	u64 count = argc > 2 ? strtoull(argv[2], NULL, 10) : 5000000;
 	u64 vcpus = argc > 3 ? strtoull(argv[3], NULL, 10) : 4;
-	u64 in_memory = count < 1000000 ? count : 1000000, sum;
+	u64 in_memory = count < 1000000 ? count : 1000000;
 	struct kt_row_exit *rows;
-	double begin;
+	struct written written;
 
-	if (argc < 2 || argc > 4 || !count || !vcpus || vcpus > MAX_VCPUS)
-		fail("usage: store FILE [EVENTS [VCPUS]]");
+	if (argc < 2 || argc > 5 || !count || !vcpus || vcpus > MAX_VCPUS)
+		fail("usage: store FILE [EVENTS [VCPUS [GUEST]]]");
+	if (argc > 4)
+		choose_guest(argv[4]);
 	rows = make(in_memory, (u32)vcpus);
-	encode(argv[1], rows, in_memory, count);
+	written = encode(argv[1], rows, in_memory, count);
 	free(rows);
-	begin = seconds();
-	sum = decode_columns(argv[1], count);
-	printf("columns_ns %.2f\n", (seconds() - begin) * 1e9 / (double)count);
-	begin = seconds();
-	decode_rows(argv[1], count, sum);
-	printf("rows_ns %.2f\n", (seconds() - begin) * 1e9 / (double)count);
-	begin = seconds();
-	decode_events(argv[1], count, sum);
-	printf("events_ns %.2f\n", (seconds() - begin) * 1e9 / (double)count);
+	timed("columns_ns", decode_columns, argv[1], written);
+	timed("rows_ns", decode_rows, argv[1], written);
+	timed("events_ns", decode_events, argv[1], written);
 	return 0;
 }

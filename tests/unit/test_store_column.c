@@ -128,6 +128,7 @@ static const struct column columns[] = {
 static size_t round_trip(struct kt_column_encoder *e, const struct column *c, u32 n, u8 *encoding)
 {
 	u64 *want = malloc(n * sizeof(*want)), *have = malloc(n * sizeof(*have));
+	struct kt_column_memo memo = {};
 	struct kt_column_ref refs[1];
 	struct kt_str out = {};
 	struct kt_in in;
@@ -138,7 +139,7 @@ static size_t round_trip(struct kt_column_encoder *e, const struct column *c, u3
 		want[i] = c->value(i);
 	kt_column_begin(e, n);
 	memcpy(kt_column_values(e), want, n * sizeof(*want));
-	kt_column_encode(e, 0, &out);
+	kt_column_encode(e, &memo, 0, &out);
 	size = out.len;
 	*encoding = (u8)out.data[0];
 	kt_str_add_n(&out, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", SLACK);
@@ -212,6 +213,7 @@ static void what_follows_is_left_out(void **test)
 {
 	struct kt_column_encoder *e = kt_column_encoder_new(ROWS);
 	u64 want[3][ROWS], have[ROWS];
+	struct kt_column_memo memos[3] = {};
 	struct kt_column_ref refs[3];
 	struct kt_str out = {};
 	size_t begin[4];
@@ -231,7 +233,7 @@ static void what_follows_is_left_out(void **test)
 	for (field = 0; field < 3; field++) {
 		begin[field] = out.len;
 		memcpy(kt_column_values(e), want[field], sizeof(want[field]));
-		kt_column_encode(e, field, &out);
+		kt_column_encode(e, &memos[field], field, &out);
 	}
 	begin[3] = out.len;
 	assert_int_equal(out.data[begin[0]], DICT);

@@ -5,6 +5,7 @@
 
 #include "column.h"
 #include "frame.h"
+#include "order.h"
 #include "schema.h"
 
 #define KT_BLOCK_MAX_EVENTS KT_COL_ROWS
@@ -28,18 +29,71 @@ struct kt_block_info {
 	u32 part_count;
 };
 
-struct kt_block_builder;
+/* Rows as they come, which become columns when there are enough of them. */
+struct kt_block_builder {
+	const struct kt_store_schema *schema;
+	struct kt_block_encoder *encoder;
+	u8 *rows, *next;	    /* where the next one goes */
+	struct kt_event_ref *event; /* the last one there is */
+	struct kt_event_ref *last;  /* so many are enough */
+	u32 ts_offset;
+	bool disorder; /* an event is older than the one before */
+	u16 row_size[KT_STORE_MAX_KINDS];
+	u32 rows_of[KT_STORE_MAX_KINDS];
+	struct kt_event_ref events[1 + KT_BLOCK_EVENTS]; /* the first one is none, and very old */
+};
+
 struct kt_block_builder *kt_block_builder_new(const struct kt_store_schema *schema);
 void kt_block_builder_free(struct kt_block_builder *b);
-u32 kt_block_builder_count(const struct kt_block_builder *b);
-/*
- * Takes a copy of the row of a kind (1 .. schema->count-1). Returns false when the block is full
- * now: it must be encoded before the next one.
- */
-bool kt_block_add(struct kt_block_builder *b, u32 kind, const void *row);
 /* Appends the payload of the events, 1 at least, in the order of time, and starts anew. */
 void kt_block_encode(struct kt_block_builder *b, struct kt_str *payload,
 		     struct kt_block_info *info);
+
+static inline u32 kt_block_count(const struct kt_block_builder *b)
+{
+	return (u32)(b->event - b->events);
+}
+
+/*
+ * memcpy() without a call, of KT_STORE_MIN_ROW bytes at least: 32 at once, the last ones with some
+ * that were copied before.
+ */
+static inline void kt_copy_row(u8 *to, const u8 *from, size_t size)
+{
+	size_t i = 0;
+
+	do {
+		memcpy(to + i, from + i, 16);
+		memcpy(to + i + 16, from + i + 16, 16);
+		i += 32;
+	} while (i + 32 <= size);
+	memcpy(to + size - 32, from + size - 32, 16);
+	memcpy(to + size - 16, from + size - 16, 16);
+}
+
+/*
+ * Takes a copy of the row of a kind (1 .. schema->count-1). Returns false when the block is full
+ * now: it must be encoded before the next one. Inline: this is done for each event.
+ */
+static inline bool kt_block_add(struct kt_block_builder *b, u32 kind, const void *row)
+{
+	struct kt_event_ref *event = b->event;
+	size_t size = b->row_size[kind];
+	u8 *to = b->next;
+	u64 ts;
+
+	memcpy(&ts, (const u8 *)row + b->ts_offset, sizeof(ts));
+	if (__builtin_expect(ts < event->ts, 0))
+		b->disorder = true;
+	b->event = ++event;
+	event->ts = ts;
+	event->offset = (u32)(to - b->rows);
+	event->kind = kind;
+	b->rows_of[kind]++;
+	b->next = to + ((size + 7) & ~(size_t)7);
+	kt_copy_row(to, row, size);
+	return event != b->last;
+}
 
 /* ---- reading ---- */
 

@@ -1,140 +1,75 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Rows are collected as they come, and turned into columns when there are enough of them. */
+/*
+ * Rows to columns. Most fields have one value in all events of a block, which one look at the rows
+ * as a whole shows; only the others are gathered.
+ */
 #include "block.h"
 
 #include <stdlib.h>
+
+#include "gather.h"
 
 #define PART_BYTES 512 /* shorter columns share zstd's statistics with their neighbours */
 #define NOISE_BITS 7
 /* Wider values may have bytes in common. */
 #define NOISE_BITS_MAX 15
 
-struct event {
-	u64 ts;
-	u32 offset; /* of the row */
-	u32 kind;
-};
-
-struct kt_block_builder {
-	const struct kt_store_schema *schema;
+struct kt_block_encoder {
 	struct kt_column_encoder *columns;
-	size_t ts_offset;
-	u8 *rows;
-	u32 used;   /* bytes of rows */
-	u32 enough; /* with more, a row may no longer fit */
-	u64 last_ts;
-	u32 count;
-	bool disorder; /* an event is older than the one before */
-	struct event events[KT_BLOCK_EVENTS];
+	struct kt_column_memo groups;
+	struct kt_column_memo *memos[KT_STORE_MAX_KINDS]; /* of each kind's fields */
+	struct kt_event_ref spare[KT_BLOCK_EVENTS];
 	const u8 *all[KT_BLOCK_EVENTS];	    /* rows in the order of time */
 	const u8 *grouped[KT_BLOCK_EVENTS]; /* the same, kind after kind */
+	u8 *vary[KT_STORE_MAX_KINDS];	    /* bits in which a kind's rows differ */
 	struct kt_str heap;		    /* bytes of the column being made */
 };
 
 struct kt_block_builder *kt_block_builder_new(const struct kt_store_schema *schema)
 {
 	struct kt_block_builder *b = kt_alloc(sizeof(*b));
-	size_t largest = 0;
+	size_t largest = 0, room;
 	u32 i;
 
 	b->schema = schema;
-	b->columns = kt_column_encoder_new(KT_BLOCK_EVENTS);
-	b->rows = kt_alloc(KT_BLOCK_ROWS);
-	b->ts_offset = schema->kinds[0].fields[0].offset;
+	b->encoder = kt_alloc(sizeof(*b->encoder));
+	b->encoder->columns = kt_column_encoder_new(KT_BLOCK_EVENTS);
 	for (i = 0; i < schema->count; i++) {
-		if (kt_store_row_room(&schema->kinds[i]) > largest)
-			largest = kt_store_row_room(&schema->kinds[i]);
+		const struct kt_store_kind *kind = &schema->kinds[i];
+
+		b->encoder->memos[i] =
+			kt_alloc((kind->field_count + 1u) * sizeof(struct kt_column_memo));
+		b->encoder->vary[i] = kt_alloc(kind->row_size);
+		b->row_size[i] = kind->row_size;
+		room = kt_store_row_room(kind);
+		largest = room > largest ? room : largest;
 	}
-	b->enough = KT_BLOCK_ROWS - (u32)largest;
+	b->rows = b->next = kt_alloc(KT_BLOCK_ROWS);
+	b->ts_offset = schema->kinds[0].fields[0].offset;
+	b->event = b->events;
+	b->last = b->events + (largest * KT_BLOCK_EVENTS > KT_BLOCK_ROWS ? KT_BLOCK_ROWS / largest
+									 : KT_BLOCK_EVENTS);
 	return b;
 }
 
 void kt_block_builder_free(struct kt_block_builder *b)
 {
+	u32 i;
+
 	if (!b)
 		return;
-	kt_column_encoder_free(b->columns);
-	kt_str_free(&b->heap);
+	for (i = 0; i < b->schema->count; i++) {
+		free(b->encoder->memos[i]);
+		free(b->encoder->vary[i]);
+	}
+	kt_column_encoder_free(b->encoder->columns);
+	kt_str_free(&b->encoder->heap);
+	free(b->encoder);
 	free(b->rows);
 	free(b);
 }
 
-u32 kt_block_builder_count(const struct kt_block_builder *b)
-{
-	return b->count;
-}
-
-bool kt_block_add(struct kt_block_builder *b, u32 kind, const void *row)
-{
-	const struct kt_store_kind *k = &b->schema->kinds[kind];
-	struct event *event = &b->events[b->count++];
-	u32 used = b->used;
-	u64 ts;
-
-	memcpy(&ts, (const u8 *)row + b->ts_offset, sizeof(ts));
-	b->disorder |= ts < b->last_ts;
-	b->last_ts = ts;
-	*event = (struct event) { ts, used, kind };
-	b->used = used + (u32)kt_store_row_room(k);
-	memcpy(b->rows + used, row, k->row_size);
-	return b->count < KT_BLOCK_EVENTS && b->used <= b->enough;
-}
-
-/* ---- encoding ---- */
-
-static int by_time(const void *a, const void *b)
-{
-	const struct event *x = a, *y = b;
-
-	if (x->ts != y->ts)
-		return x->ts < y->ts ? -1 : 1;
-	/* Of the same moment: as they came. */
-	return x->offset < y->offset ? -1 : 1;
-}
-
-#define GATHER(bits)                                                                               \
-	for (i = 0; i < n; i++) {                                                                  \
-		u##bits value;                                                                     \
-                                                                                                   \
-		memcpy(&value, rows[i] + offset, sizeof(value));                                   \
-		values[i] = value;                                                                 \
-	}
-
-static void gather(const u8 *const *rows, u32 n, const struct kt_store_field *f, u64 *values)
-{
-	size_t offset = f->offset;
-	u32 i;
-
-	switch (kt_store_type_bits(f->type)) {
-	case 64:
-		GATHER(64);
-		break;
-	case 32:
-		GATHER(32);
-		break;
-	case 16:
-		GATHER(16);
-		break;
-	default: /* also the length of bytes */
-		GATHER(8);
-		break;
-	}
-}
-
-static void put_bytes(struct kt_block_builder *b, const u8 *const *rows, u32 n,
-		      const struct kt_store_field *f, struct kt_str *out)
-{
-	u64 *sizes = kt_column_values(b->columns);
-	u32 i;
-
-	kt_str_reset(&b->heap);
-	for (i = 0; i < n; i++) {
-		if (sizes[i] > f->size)
-			sizes[i] = f->size;
-		kt_str_add_n(&b->heap, (const char *)rows[i] + f->offset + 1, sizes[i]);
-	}
-	kt_column_encode_bytes(b->columns, b->heap.data, b->heap.len, out);
-}
+/* ---- parts ---- */
 
 static u32 parts_end(const struct kt_block_info *info)
 {
@@ -168,93 +103,189 @@ static void column_done(struct kt_block_info *info, const struct kt_str *out, u3
 	add_part(info, to, is_noise(out->data + from), 1);
 }
 
-static void put_columns(struct kt_block_builder *b, const struct kt_store_kind *kind,
-			const u8 *const *rows, u32 n, struct kt_str *out,
+/* ---- columns ---- */
+
+static bool varies(const u8 *vary, const struct kt_store_field *f)
+{
+	u32 size = kt_store_type_bits(f->type) / 8, i;
+	u8 any = 0;
+
+	for (i = 0; i < size; i++)
+		any |= vary[f->offset + i];
+	return any;
+}
+
+static u64 value_of(const u8 *row, const struct kt_store_field *f)
+{
+	struct kt_row_view one = { .n = 1, .base = row };
+	u64 value;
+
+	kt_view_gather(&one, f, &value);
+	return value;
+}
+
+static void put_bytes(struct kt_block_encoder *e, const struct kt_row_view *rows,
+		      const struct kt_store_field *f, struct kt_column_memo *memo,
+		      struct kt_str *out)
+{
+	u64 *sizes = kt_column_values(e->columns);
+	u32 i;
+
+	kt_str_reset(&e->heap);
+	for (i = 0; i < rows->n; i++) {
+		if (sizes[i] > f->size)
+			sizes[i] = f->size;
+		kt_str_add_n(&e->heap, (const char *)kt_view_row(rows, i) + f->offset + 1,
+			     sizes[i]);
+	}
+	kt_column_encode_bytes(e->columns, memo, e->heap.data, e->heap.len, out);
+}
+
+static void put_columns(struct kt_block_encoder *e, const struct kt_store_kind *kind,
+			const struct kt_row_view *rows, struct kt_str *out,
 			struct kt_block_info *info)
 {
+	struct kt_column_memo *memo = e->memos[kind->number];
 	u32 from;
 	u8 i;
 
-	kt_column_begin(b->columns, n);
+	kt_column_begin(e->columns, rows->n);
 	for (i = 0; i < kind->field_count; i++) {
+		const struct kt_store_field *f = &kind->fields[i];
+
+		if (f->type != KT_STORE_BYTES && !varies(e->vary[kind->number], f)) {
+			kt_column_constant(value_of(kt_view_row(rows, 0), f), out);
+			continue;
+		}
 		from = (u32)out->len;
-		gather(rows, n, &kind->fields[i], kt_column_values(b->columns));
-		if (kind->fields[i].type == KT_STORE_BYTES)
-			put_bytes(b, rows, n, &kind->fields[i], out);
+		kt_view_gather(rows, f, kt_column_values(e->columns));
+		if (f->type == KT_STORE_BYTES)
+			put_bytes(e, rows, f, &memo[i], out);
 		else
-			kt_column_encode(b->columns, i, out);
+			kt_column_encode(e->columns, &memo[i], i, out);
 		column_done(info, out, from);
 	}
 }
 
-/* Sorts the rows by kinds; rows[kind] becomes how many there are. Returns how many kinds. */
-static u32 group_rows(struct kt_block_builder *b, u32 *rows)
-{
-	u32 from[KT_STORE_MAX_KINDS], at = 0, groups = 0, i;
+/* ---- groups ---- */
 
-	memset(rows, 0, sizeof(*rows) * KT_STORE_MAX_KINDS);
-	for (i = 0; i < b->count; i++) {
-		b->all[i] = b->rows + b->events[i].offset;
-		rows[b->events[i].kind]++;
-	}
-	for (i = 0; i < b->schema->count; i++) {
-		from[i] = at;
-		at += rows[i];
-		groups += rows[i] != 0;
-	}
-	for (i = 0; i < b->count; i++)
-		b->grouped[from[b->events[i].kind]++] = b->all[i];
-	return groups;
+struct groups {
+	u32 count;
+	u32 kind[KT_STORE_MAX_KINDS]; /* of each group */
+	struct kt_row_view rows[KT_STORE_MAX_KINDS];
+	struct kt_row_view all;
+};
+
+/* All rows are of one kind, and in order: they lie as they should. */
+static void one_group(const struct kt_block_builder *b, struct groups *g)
+{
+	u32 n = kt_block_count(b), stride = n > 1 ? b->events[2].offset : 0;
+
+	g->all = (struct kt_row_view) { .n = n, .stride = stride, .base = b->rows };
+	g->rows[0] = g->all;
 }
 
-static void put_group_table(struct kt_block_builder *b, const u32 *rows, u32 groups,
-			    struct kt_str *out)
+static void more_groups(const struct kt_block_builder *b, struct groups *g)
 {
-	u8 group[KT_STORE_MAX_KINDS];
-	u64 *values = kt_column_values(b->columns);
-	u8 met = 0;
+	const u8 **next[KT_STORE_MAX_KINDS], **all = b->encoder->all, **at = b->encoder->grouped;
+	const struct kt_event_ref *event;
 	u32 i;
 
-	kt_add_le32(out, b->count);
-	kt_add_le16(out, (u16)groups);
-	kt_add_le16(out, 0);
-	for (i = 0; i < b->schema->count; i++) {
-		if (!rows[i])
-			continue;
-		group[i] = met++;
-		kt_add_le16(out, b->schema->kinds[i].number);
-		kt_add_le16(out, 0);
-		kt_add_le32(out, rows[i]);
+	for (i = 0; i < g->count; i++) {
+		g->rows[i] = (struct kt_row_view) { .n = b->rows_of[g->kind[i]], .at = at };
+		next[g->kind[i]] = at;
+		at += g->rows[i].n;
 	}
-	for (i = 0; i < b->count; i++)
-		values[i] = group[b->events[i].kind];
-	kt_column_begin(b->columns, b->count);
-	kt_column_encode(b->columns, 0, out);
+	for (event = b->events + 1; event <= b->event; event++) {
+		*all++ = b->rows + event->offset;
+		*next[event->kind]++ = b->rows + event->offset;
+	}
+	g->all = (struct kt_row_view) { .n = kt_block_count(b), .at = b->encoder->all };
+}
+
+static void find_groups(const struct kt_block_builder *b, struct groups *g)
+{
+	u32 i;
+
+	g->count = 0;
+	for (i = 0; i < b->schema->count; i++) {
+		if (b->rows_of[i])
+			g->kind[g->count++] = i;
+	}
+	if (g->count == 1 && !b->disorder)
+		one_group(b, g);
+	else
+		more_groups(b, g);
+}
+
+static void put_group_table(const struct kt_block_builder *b, const struct groups *g,
+			    struct kt_str *out)
+{
+	struct kt_column_encoder *columns = b->encoder->columns;
+	u8 group[KT_STORE_MAX_KINDS];
+	u64 *values = kt_column_values(columns);
+	u32 n = kt_block_count(b), i;
+
+	kt_add_le32(out, n);
+	kt_add_le16(out, (u16)g->count);
+	kt_add_le16(out, 0);
+	for (i = 0; i < g->count; i++) {
+		group[g->kind[i]] = (u8)i;
+		kt_add_le16(out, b->schema->kinds[g->kind[i]].number);
+		kt_add_le16(out, 0);
+		kt_add_le32(out, g->rows[i].n);
+	}
+	if (g->count == 1) {
+		kt_column_constant(0, out);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		values[i] = group[b->events[i + 1].kind];
+	kt_column_begin(columns, n);
+	kt_column_encode(columns, &b->encoder->groups, 0, out);
+}
+
+/* In what the rows differ, kind by kind; and all, which differ from group to group, too. */
+static void find_variation(struct kt_block_encoder *e, const struct kt_store_schema *schema,
+			   const struct groups *g)
+{
+	const u8 *first = kt_view_row(&g->rows[0], 0), *other;
+	u32 size = schema->kinds[0].row_size, i, at;
+	u8 *vary;
+
+	memset(e->vary[0], 0, size);
+	for (i = 0; i < g->count; i++) {
+		vary = e->vary[g->kind[i]];
+		memset(vary, 0, schema->kinds[g->kind[i]].row_size);
+		kt_view_variation(&g->rows[i], schema->kinds[g->kind[i]].row_size, vary);
+		other = kt_view_row(&g->rows[i], 0);
+		for (at = 0; at < size; at++)
+			e->vary[0][at] |= vary[at] | (first[at] ^ other[at]);
+	}
 }
 
 void kt_block_encode(struct kt_block_builder *b, struct kt_str *payload, struct kt_block_info *info)
 {
-	u32 rows[KT_STORE_MAX_KINDS], groups, at = 0, from, i;
+	struct groups groups;
+	u32 from = (u32)payload->len, i;
 
 	if (b->disorder)
-		qsort(b->events, b->count, sizeof(*b->events), by_time);
-	info->count = b->count;
-	info->first_ts = b->events[0].ts;
-	info->last_ts = b->events[b->count - 1].ts;
+		kt_order_events(b->events + 1, kt_block_count(b), b->encoder->spare);
+	info->count = kt_block_count(b);
+	info->first_ts = b->events[1].ts;
+	info->last_ts = b->event->ts;
 	info->part_count = 0;
-	groups = group_rows(b, rows);
-	from = (u32)payload->len;
-	put_group_table(b, rows, groups, payload);
+	find_groups(b, &groups);
+	put_group_table(b, &groups, payload);
 	column_done(info, payload, from);
-	put_columns(b, &b->schema->kinds[0], b->all, b->count, payload, info);
-	for (i = 0; i < b->schema->count; i++) {
-		if (rows[i])
-			put_columns(b, &b->schema->kinds[i], b->grouped + at, rows[i], payload,
-				    info);
-		at += rows[i];
-	}
+	find_variation(b->encoder, b->schema, &groups);
+	put_columns(b->encoder, &b->schema->kinds[0], &groups.all, payload, info);
+	for (i = 0; i < groups.count; i++)
+		put_columns(b->encoder, &b->schema->kinds[groups.kind[i]], &groups.rows[i], payload,
+			    info);
 	add_part(info, (u32)payload->len, false, 0);
-	b->count = b->used = 0;
-	b->last_ts = 0;
+	memset(b->rows_of, 0, sizeof(b->rows_of));
+	b->event = b->events;
+	b->next = b->rows;
 	b->disorder = false;
 }

@@ -8,6 +8,7 @@
 #define KT_STORE_COLUMN_H
 
 #include "bytes.h"
+#include "plan.h"
 
 enum kt_encoding {
 	KT_COL_CONST = 0, /* all the same */
@@ -29,15 +30,29 @@ struct kt_column_encoder;
 /* rows: how many a column has at most (KT_COL_ROWS at most). */
 struct kt_column_encoder *kt_column_encoder_new(u32 rows);
 void kt_column_encoder_free(struct kt_column_encoder *e);
+
+/* How a field's column was coded in the last block, which is tried first. Begins as zeros. */
+struct kt_column_memo {
+	u8 encoding;	/* enum kt_encoding; differences: KT_COL_PACKED */
+	u8 from;	/* KT_COL_MAP: the other field */
+	u8 lasts;	/* blocks, before others are tried again */
+	u32 entries;	/* KT_COL_DICT */
+	u32 exceptions; /* of a thousand values */
+	struct kt_column_plan plan;
+};
+
 /* The fields of another kind follow: their columns have n rows (1 at least). */
 void kt_column_begin(struct kt_column_encoder *e, u32 n);
 /* Where the n values of the next column go. */
 u64 *kt_column_values(struct kt_column_encoder *e);
 /* Appends the column of these values. field: its place in the kind, which others refer to. */
-void kt_column_encode(struct kt_column_encoder *e, u8 field, struct kt_str *out);
+void kt_column_encode(struct kt_column_encoder *e, struct kt_column_memo *memo, u8 field,
+		      struct kt_str *out);
 /* The same where the values are lengths: bytes holds what they count, n_bytes in all. */
-void kt_column_encode_bytes(struct kt_column_encoder *e, const char *bytes, size_t n_bytes,
-			    struct kt_str *out);
+void kt_column_encode_bytes(struct kt_column_encoder *e, struct kt_column_memo *memo,
+			    const char *bytes, size_t n_bytes, struct kt_str *out);
+/* Appends the column of a value that all have. */
+void kt_column_constant(u64 value, struct kt_str *out);
 
 /* ---- reading ---- */
 

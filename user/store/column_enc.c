@@ -1,43 +1,54 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Columns to bytes. How to code one is guessed from a sample of its values; whatever was guessed,
- * what comes out is right, at worst a little longer.
+ * Columns to bytes. How to code one is guessed from a sample of its values, and kept for the next
+ * blocks as long as it does; whatever was guessed, what comes out is right, at worst a little
+ * longer.
  */
 #include <stdlib.h>
 
 #include "column.h"
+#include "pack.h"
 
-#define SAMPLE	     64
-#define DICT_MAX     (1u << KT_COL_DICT_BITS)
-#define SLOT_BITS    (KT_COL_DICT_BITS + 1)
-#define DICTS	     4	/* of a kind, that other columns are looked for to follow from */
-#define OUTLIERS     4	/* of a sample, that may be left as exceptions */
-#define ENTRY_BITS   32 /* of the 64 that a dictionary's entry takes, what zstd leaves */
-#define OUTLIER_BITS 40
+#define DICT_MAX	(1u << KT_COL_DICT_BITS)
+#define SLOT_BITS	(KT_COL_DICT_BITS + 1)
+#define SLOTS		(1u << SLOT_BITS)
+#define NONE		0xffffu
+#define DICTS		4   /* of a kind, that other columns are looked for to follow from */
+#define ENTRY_BITS	32  /* of the 64 that a dictionary's entry takes, what zstd leaves */
+#define PLAN_LASTS	16  /* blocks, before others are tried again */
+#define MOST_EXCEPTIONS 250 /* of a thousand values */
 
 struct dict {
 	u8 field, bits;
 	u32 entries;
 	u16 *index; /* of each row */
-};
-
-struct slot {
-	u64 value;
-	u32 epoch; /* of the column that it was filled for */
-	u16 index;
+	u16 *first; /* row that has it, of each entry */
 };
 
 struct kt_column_encoder {
 	u32 n;
 	u64 *values;
 	u64 *entries; /* of the dictionary being made: DICT_MAX */
-	struct slot *slots;
+	/* Where its values are: all empty between two columns. */
+	u64 *slot_value;
+	u16 *slot_index;
+	u16 *slots_taken;
 	u32 *odd; /* rows that are exceptions */
 	struct kt_str packed;
-	u32 epoch;
 	u32 dict_count;
 	struct dict dicts[DICTS + 1]; /* the last one is not kept */
 };
+
+static inline u32 slot_of(u64 value)
+{
+	return (u32)(value * 0x9e3779b97f4a7c15ull >> (64 - SLOT_BITS));
+}
+
+/* What an empty slot has: a value whose slot is another one, so that one look tells. */
+static inline u64 empty(u32 slot)
+{
+	return slot == 0;
+}
 
 struct kt_column_encoder *kt_column_encoder_new(u32 rows)
 {
@@ -47,9 +58,17 @@ struct kt_column_encoder *kt_column_encoder_new(u32 rows)
 	e->values = kt_alloc(rows * sizeof(*e->values));
 	e->odd = kt_alloc(rows * sizeof(*e->odd));
 	e->entries = kt_alloc(DICT_MAX * sizeof(*e->entries));
-	e->slots = kt_alloc((1u << SLOT_BITS) * sizeof(*e->slots));
-	for (i = 0; i <= DICTS; i++)
+	e->slot_value = kt_alloc(SLOTS * sizeof(*e->slot_value));
+	e->slot_index = kt_alloc(SLOTS * sizeof(*e->slot_index));
+	e->slots_taken = kt_alloc(DICT_MAX * sizeof(*e->slots_taken));
+	for (i = 0; i < SLOTS; i++) {
+		e->slot_value[i] = empty(i);
+		e->slot_index[i] = NONE;
+	}
+	for (i = 0; i <= DICTS; i++) {
 		e->dicts[i].index = kt_alloc(rows * sizeof(*e->dicts[i].index));
+		e->dicts[i].first = kt_alloc(DICT_MAX * sizeof(*e->dicts[i].first));
+	}
 	return e;
 }
 
@@ -59,11 +78,15 @@ void kt_column_encoder_free(struct kt_column_encoder *e)
 
 	if (!e)
 		return;
-	for (i = 0; i <= DICTS; i++)
+	for (i = 0; i <= DICTS; i++) {
 		free(e->dicts[i].index);
+		free(e->dicts[i].first);
+	}
 	free(e->values);
 	free(e->entries);
-	free(e->slots);
+	free(e->slot_value);
+	free(e->slot_index);
+	free(e->slots_taken);
 	free(e->odd);
 	kt_str_free(&e->packed);
 	free(e);
@@ -78,136 +101,6 @@ void kt_column_begin(struct kt_column_encoder *e, u32 n)
 u64 *kt_column_values(struct kt_column_encoder *e)
 {
 	return e->values;
-}
-
-/* ---- which way ---- */
-
-/* Values from base on, below base + 2^bits. */
-struct range {
-	u64 base;
-	unsigned int bits;
-	unsigned int cost; /* of SAMPLE values, in bits */
-};
-
-struct plan {
-	unsigned int order; /* 0: the values, 1: differences, 2: differences of these */
-	struct range range;
-	u32 distinct; /* values in the sample */
-};
-
-static unsigned int bits_of(u64 v)
-{
-	return v ? 64 - (unsigned int)__builtin_clzll(v) : 0;
-}
-
-static void sort(u64 *v, u32 n)
-{
-	u32 i, j;
-	u64 x;
-
-	for (i = 1; i < n; i++) {
-		x = v[i];
-		for (j = i; j && (s64)v[j - 1] > (s64)x; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
-/*
- * What packs n sorted values best: all of them, or all but a few at the ends. What the bits can say
- * beyond that goes to both sides, for values that the sample didn't have.
- */
-static struct range best_range(const u64 *v, u32 n)
-{
-	struct range best = { .cost = ~0u }, r;
-	u32 out, i, slack;
-	u64 span, from;
-
-	for (out = 0; out <= OUTLIERS && out < n; out = out ? out * 2 : 1) {
-		span = ~0ull;
-		from = 0;
-		for (i = 0; i <= out; i++) {
-			if (v[i + n - 1 - out] - v[i] <= span) {
-				span = v[i + n - 1 - out] - v[i];
-				from = v[i];
-			}
-		}
-		r.bits = bits_of(span);
-		slack = r.bits < 32 ? (u32)(((1ull << r.bits) - 1 - span) / 2) : 0;
-		r.base = from < slack ? 0 : from - slack;
-		r.cost = r.bits * SAMPLE + out * OUTLIER_BITS;
-		if (r.cost < best.cost)
-			best = r;
-	}
-	return best;
-}
-
-/* n values spread over the column, in a way that no period in it can fool. */
-static u32 take_sample(const struct kt_column_encoder *e, unsigned int order, u64 *sample)
-{
-	u32 n = e->n - order, count = n < SAMPLE ? n : SAMPLE, stride = n / count, i, at;
-	u32 noise = 1;
-	const u64 *v;
-
-	for (i = 0; i < count; i++) {
-		noise = noise * 1664525u + 1013904223u;
-		at = i * stride + (noise >> 16) % stride;
-		v = e->values + at;
-		sample[i] = order == 0 ? v[0] : order == 1 ? v[1] - v[0] : v[2] - 2 * v[1] + v[0];
-	}
-	sort(sample, count);
-	return count;
-}
-
-static struct plan make_plan(const struct kt_column_encoder *e)
-{
-	struct plan plan = {};
-	struct range range;
-	u64 sample[SAMPLE];
-	u32 count, i;
-	unsigned int order;
-
-	for (order = 0; order < 3 && e->n > order; order++) {
-		count = take_sample(e, order, sample);
-		range = best_range(sample, count);
-		if (order == 0) {
-			for (plan.distinct = 1, i = 1; i < count; i++)
-				plan.distinct += sample[i] != sample[i - 1];
-		}
-		if (order == 0 || range.cost < plan.range.cost) {
-			plan.order = order;
-			plan.range = range;
-		} else {
-			break;
-		}
-	}
-	return plan;
-}
-
-/* ---- packing ---- */
-
-struct packer {
-	u8 *p;
-	u64 bits;
-	unsigned int n; /* bits in there, below 64 */
-};
-
-static inline void pack(struct packer *to, u64 v, unsigned int bits)
-{
-	to->bits |= v << to->n;
-	to->n += bits;
-	if (to->n < 64)
-		return;
-	kt_put_le64(to->p, to->bits);
-	to->p += 8;
-	to->n -= 64;
-	to->bits = to->n ? v >> (bits - to->n) : 0;
-}
-
-static u8 *pack_end(struct packer *to)
-{
-	kt_put_le64(to->p, to->bits);
-	return to->p + (to->n + 7) / 8;
 }
 
 /* Returns where the column's data begin; end_column() fills in their size. */
@@ -225,131 +118,171 @@ static void end_column(struct kt_str *out, size_t begin)
 	kt_put_le32((u8 *)out->data + begin - 4, (u32)(out->len - begin));
 }
 
-/*
- * Packs n values; those out of range are noted in odd, as long as there is room for max of them.
- * Returns how many there are.
- */
-static u32 pack_values(struct kt_str *out, const u64 *v, u32 n, const struct range *r, u32 *odd,
-		       u32 max)
+void kt_column_constant(u64 value, struct kt_str *out)
 {
-	u8 *room = (u8 *)kt_str_room(out, ((size_t)n * r->bits + 7) / 8 + 8);
-	struct packer to = { .p = room };
-	u32 i, count = 0;
-	u64 offset;
+	size_t begin = begin_column(out, KT_COL_CONST, 0);
+
+	kt_add_varint(out, value);
+	end_column(out, begin);
+}
+
+/* ---- numbers ---- */
+
+/* Notes which of a chunk's offsets take more bits, and makes these zero. */
+static u32 take_out(u64 *offsets, u32 n, unsigned int bits, u32 row, u32 *odd)
+{
+	u32 count = 0, i;
 
 	for (i = 0; i < n; i++) {
-		offset = v[i] - r->base;
-		if (offset >> r->bits) {
-			if (count == max)
-				return max + 1;
-			odd[count++] = i;
-			offset = 0;
+		if (offsets[i] >> bits) {
+			odd[count++] = row + i;
+			offsets[i] = 0;
 		}
-		pack(&to, offset, r->bits);
 	}
-	kt_str_end(out, (char *)pack_end(&to));
 	return count;
 }
 
-static void add_plain(struct kt_str *out, const u64 *v, u32 n)
+/*
+ * Packs n values; those out of range are noted in odd. Returns how many there are; more than max:
+ * it is not worth going on.
+ */
+static u32 pack_values(struct kt_str *out, const u64 *v, u32 n, const struct kt_column_plan *plan,
+		       u32 *odd, u32 max)
+{
+	u8 *p = (u8 *)kt_str_room(out, (size_t)n * plan->bits / 8 + KT_PACK_SLACK);
+	u64 offsets[KT_PACK_CHUNK];
+	u32 i, m, count = 0;
+
+	for (i = 0; i < n; i += m) {
+		m = n - i < KT_PACK_CHUNK ? n - i : KT_PACK_CHUNK;
+		if (kt_pack_offsets(v + i, m, plan->order, plan->base, offsets) >> plan->bits) {
+			count += take_out(offsets, m, plan->bits, i, odd + count);
+			if (count > max)
+				return count;
+		}
+		p = kt_pack(p, offsets, m, plan->bits);
+	}
+	kt_str_end(out, (char *)p);
+	return count;
+}
+
+static void add_plain(struct kt_str *out, const u64 *v, u32 n, unsigned int order)
 {
 	u32 i;
 
 	kt_add_varint(out, 0);
 	kt_add_varint(out, 0);
 	for (i = 0; i < n; i++)
-		kt_add_le64(out, v[i]);
+		kt_add_le64(out, kt_difference(v + i, order));
 }
 
-/* Appends n values; arg is where the byte is that says how many bits each takes. */
-static void add_packed(struct kt_column_encoder *e, struct kt_str *out, size_t arg, const u64 *v,
-		       u32 n, const struct range *r)
+static void add_exceptions(struct kt_column_encoder *e, const struct kt_column_plan *plan,
+			   u32 count, struct kt_str *out)
 {
-	u32 max = n / 4, count = max + 1, from = 0, i;
+	u32 from = 0, i;
 
-	kt_str_reset(&e->packed);
-	if (r->bits < 64)
-		count = pack_values(&e->packed, v, n, r, e->odd, max);
-	out->data[arg] = (char)(count > max ? 64 : r->bits);
-	/* More than that: the sample was not like the rest. */
-	if (count > max) {
-		add_plain(out, v, n);
-		return;
-	}
-	kt_add_varint(out, r->base);
-	kt_add_varint(out, count);
-	kt_str_add_n(out, e->packed.data, e->packed.len);
 	for (i = 0; i < count; i++) {
 		kt_add_varint(out, e->odd[i] - from);
-		kt_add_varint(out, v[e->odd[i]] - r->base);
+		kt_add_varint(out, kt_difference(e->values + e->odd[i], plan->order) - plan->base);
 		from = e->odd[i] + 1;
 	}
 }
 
-/* Destroys the values. */
-static void add_numbers(struct kt_column_encoder *e, const struct plan *plan, struct kt_str *out)
+/* False: more than max values in a thousand are exceptions. Else *share is how many. */
+static bool add_numbers(struct kt_column_encoder *e, const struct kt_column_plan *plan, u32 max,
+			struct kt_str *out, u32 *share)
 {
-	size_t begin = begin_column(out, KT_COL_PACKED + plan->order, 0);
-	unsigned int order;
-	u64 *v = e->values;
-	u32 i;
+	u32 n = e->n - plan->order, count = 0;
+	size_t begin;
 
-	for (order = 0; order < plan->order; order++) {
-		for (i = e->n - 1; i > order; i--)
-			v[i] -= v[i - 1];
-		kt_add_varint(out, v[order]);
+	kt_str_reset(&e->packed);
+	if (plan->bits < 64)
+		count = pack_values(&e->packed, e->values, n, plan, e->odd, n * max / 1000 + 1);
+	if (count > n * max / 1000 + 1)
+		return false;
+	begin = begin_column(out, KT_COL_PACKED + plan->order, plan->bits);
+	if (plan->order > 0)
+		kt_add_varint(out, e->values[0]);
+	if (plan->order > 1)
+		kt_add_varint(out, e->values[1] - e->values[0]);
+	if (plan->bits < 64) {
+		kt_add_varint(out, plan->base);
+		kt_add_varint(out, count);
+		kt_str_add_n(out, e->packed.data, e->packed.len);
+		add_exceptions(e, plan, count, out);
+	} else {
+		add_plain(out, e->values, n, plan->order);
 	}
-	add_packed(e, out, begin - KT_COL_HEADER + 1, v + order, e->n - order, &plan->range);
 	end_column(out, begin);
+	*share = n ? count * 1000 / n : 0;
+	return true;
 }
 
 /* ---- dictionaries ---- */
 
-/* Index of the value, which is given one if need be. DICT_MAX: the dictionary is full. */
-static u32 index_of(struct kt_column_encoder *e, struct dict *d, u64 value)
+/* Index of a value that is not where it is looked for first; NONE: the dictionary is full. */
+static u32 add_value(struct kt_column_encoder *e, struct dict *d, u64 value, u32 row, u32 limit)
 {
-	u32 at = (u32)(value * 0x9e3779b97f4a7c15ull >> (64 - SLOT_BITS));
+	u32 at = slot_of(value);
 
-	for (;; at = (at + 1) & ((1u << SLOT_BITS) - 1)) {
-		struct slot *slot = &e->slots[at];
-
-		if (slot->epoch != e->epoch) {
-			if (d->entries == DICT_MAX)
-				return DICT_MAX;
-			*slot = (struct slot) { value, e->epoch, (u16)d->entries };
-			e->entries[d->entries] = value;
-			return d->entries++;
-		}
-		if (slot->value == value)
-			return slot->index;
+	for (; e->slot_index[at] != NONE; at = (at + 1) % SLOTS) {
+		if (e->slot_value[at] == value)
+			return e->slot_index[at];
 	}
+	if (d->entries == limit)
+		return NONE;
+	e->slot_value[at] = value;
+	e->slot_index[at] = (u16)d->entries;
+	e->slots_taken[d->entries] = (u16)at;
+	e->entries[d->entries] = value;
+	d->first[d->entries] = (u16)row;
+	return d->entries++;
+}
+
+static bool index_values(struct kt_column_encoder *e, struct dict *d, u32 limit)
+{
+	const u64 *slot_value = e->slot_value, *v = e->values, *end = v + e->n;
+	const u16 *slot_index = e->slot_index;
+	u16 *index = d->index;
+	u32 at, added;
+
+	for (; v < end; v++) {
+		at = slot_of(*v);
+		if (__builtin_expect(slot_value[at] == *v, 1)) {
+			*index++ = slot_index[at];
+			continue;
+		}
+		added = add_value(e, d, *v, (u32)(v - e->values), limit);
+		if (added == NONE)
+			return false;
+		*index++ = (u16)added;
+	}
+	return true;
 }
 
 /* Narrow indices fill whole bytes, in which zstd sees what repeats. */
 static u8 index_bits(u32 entries)
 {
-	unsigned int bits = bits_of(entries - 1);
+	unsigned int bits = kt_bits_of(entries - 1);
 
 	return (u8)(bits <= 2 ? bits : bits <= 4 ? 4 : bits <= 8 ? 8 : bits);
 }
 
 /* False when there are too many to be worth it. */
-static bool make_dict(struct kt_column_encoder *e, const struct plan *plan, struct dict *d)
+static bool make_dict(struct kt_column_encoder *e, struct dict *d, u32 limit)
 {
-	u64 packed = (u64)plan->range.cost * e->n / SAMPLE;
-	u32 limit = e->n / 4 < DICT_MAX ? e->n / 4 + 2 : DICT_MAX, i, index;
+	bool made;
+	u32 i;
 
 	d->entries = 0;
-	e->epoch++;
-	for (i = 0; i < e->n; i++) {
-		index = index_of(e, d, e->values[i]);
-		if (index >= limit)
-			return false;
-		d->index[i] = (u16)index;
+	made = index_values(e, d, limit < DICT_MAX ? limit : DICT_MAX);
+	for (i = 0; i < d->entries; i++) {
+		e->slot_value[e->slots_taken[i]] = empty(e->slots_taken[i]);
+		e->slot_index[e->slots_taken[i]] = NONE;
 	}
-	d->bits = index_bits(d->entries);
-	/* One bit is little for values of which zstd sees where they repeat. */
-	return (u64)(d->bits - 1) * e->n + (u64)d->entries * ENTRY_BITS <= packed;
+	/* Where all are the same, there is one bit, too. */
+	d->bits = d->entries > 1 ? index_bits(d->entries) : 1;
+	return made;
 }
 
 static void add_entries(struct kt_str *out, const u64 *entries, u32 n)
@@ -360,44 +293,6 @@ static void add_entries(struct kt_str *out, const u64 *entries, u32 n)
 		kt_add_le64(out, entries[i]);
 }
 
-/* Indices that fill bytes: per of them in each. */
-static inline __attribute__((always_inline)) u8 *pack_bytes(u8 *p, const u16 *index, u32 n, u32 per)
-{
-	unsigned int bits = 8 / per, byte;
-	u32 i, j;
-
-	for (i = 0; i + per <= n; i += per) {
-		for (j = 0, byte = 0; j < per; j++)
-			byte |= (unsigned int)index[i + j] << j * bits;
-		*p++ = (u8)byte;
-	}
-	for (j = 0, byte = 0; i + j < n; j++)
-		byte |= (unsigned int)index[i + j] << j * bits;
-	if (i < n)
-		*p++ = (u8)byte;
-	return p;
-}
-
-static u8 *pack_indices(u8 *p, const struct dict *d, u32 n)
-{
-	struct packer to = { .p = p };
-	u32 i;
-
-	switch (d->bits) {
-	case 1:
-		return pack_bytes(p, d->index, n, 8);
-	case 2:
-		return pack_bytes(p, d->index, n, 4);
-	case 4:
-		return pack_bytes(p, d->index, n, 2);
-	case 8:
-		return pack_bytes(p, d->index, n, 1);
-	}
-	for (i = 0; i < n; i++)
-		pack(&to, d->index[i], d->bits);
-	return pack_end(&to);
-}
-
 static void add_dict(struct kt_column_encoder *e, const struct dict *d, struct kt_str *out)
 {
 	size_t begin = begin_column(out, KT_COL_DICT, d->bits);
@@ -405,43 +300,41 @@ static void add_dict(struct kt_column_encoder *e, const struct dict *d, struct k
 
 	kt_add_varint(out, d->entries);
 	add_entries(out, e->entries, d->entries);
-	p = (u8 *)kt_str_room(out, ((size_t)e->n * d->bits + 7) / 8 + 8);
-	kt_str_end(out, (char *)pack_indices(p, d, e->n));
+	p = (u8 *)kt_str_room(out, (size_t)e->n * d->bits / 8 + KT_PACK_SLACK);
+	kt_str_end(out, (char *)kt_pack_indices(p, d->index, e->n, d->bits));
 	end_column(out, begin);
 }
 
 /* Does this column follow from d's? Fills e->entries with what it is for each of d's values. */
 static bool follows(struct kt_column_encoder *e, const struct dict *d)
 {
-	u32 i, seen = 0;
+	const u64 *values = e->values, *entries = e->entries;
+	u32 n = e->n, i = 0, end;
+	u64 differ = 0;
 
-	/* Indices were given in the order in which they are first met. */
-	for (i = 0; i < e->n; i++) {
-		if (d->index[i] == seen)
-			e->entries[seen++] = e->values[i];
-		else if (e->entries[d->index[i]] != e->values[i])
+	for (i = 0; i < d->entries; i++)
+		e->entries[i] = e->values[d->first[i]];
+	for (i = 0; i < n; i = end) {
+		end = n - i < KT_PACK_CHUNK ? n : i + KT_PACK_CHUNK;
+		for (; i < end; i++)
+			differ |= entries[d->index[i]] ^ values[i];
+		if (differ)
 			return false;
 	}
 	return true;
 }
 
-static bool add_map(struct kt_column_encoder *e, struct kt_str *out)
+static bool add_map(struct kt_column_encoder *e, const struct dict *d, struct kt_str *out)
 {
-	const struct dict *d;
 	size_t begin;
-	u32 i;
 
-	for (i = 0; i < e->dict_count; i++) {
-		d = &e->dicts[i];
-		/* Big ones cost more than what they save. */
-		if (d->entries > e->n / 16 + 2 || !follows(e, d))
-			continue;
-		begin = begin_column(out, KT_COL_MAP, d->field);
-		add_entries(out, e->entries, d->entries);
-		end_column(out, begin);
-		return true;
-	}
-	return false;
+	/* Big ones cost more than what they save. */
+	if (d->entries > e->n / 16 + 2 || !follows(e, d))
+		return false;
+	begin = begin_column(out, KT_COL_MAP, d->field);
+	add_entries(out, e->entries, d->entries);
+	end_column(out, begin);
+	return true;
 }
 
 /* ---- a column ---- */
@@ -452,43 +345,113 @@ static bool all_same(const u64 *v, u32 n)
 	return !memcmp(v, v + 1, (n - 1) * sizeof(*v));
 }
 
-/* alone: refers to no other column, and none to it. */
-static void encode(struct kt_column_encoder *e, u8 field, struct kt_str *out, bool alone)
+static void dict_done(struct kt_column_encoder *e, struct dict *d, u8 field, struct kt_str *out)
 {
-	struct dict *d = &e->dicts[alone ? DICTS : e->dict_count];
-	struct plan plan;
-	size_t begin;
-
-	if (all_same(e->values, e->n)) {
-		begin = begin_column(out, KT_COL_CONST, 0);
-		kt_add_varint(out, e->values[0]);
-		end_column(out, begin);
-		return;
-	}
-	if (!alone && add_map(e, out))
-		return;
-	plan = make_plan(e);
-	if (plan.distinct > SAMPLE * 3 / 4 || !make_dict(e, &plan, d)) {
-		add_numbers(e, &plan, out);
-		return;
-	}
 	add_dict(e, d, out);
 	d->field = field;
-	if (!alone && e->dict_count < DICTS)
+	if (d != &e->dicts[DICTS])
 		e->dict_count++;
 }
 
-void kt_column_encode(struct kt_column_encoder *e, u8 field, struct kt_str *out)
+/* As the column of the last block. False when that doesn't suit any more. */
+static bool encode_again(struct kt_column_encoder *e, struct kt_column_memo *memo, u8 field,
+			 struct dict *d, struct kt_str *out)
 {
-	encode(e, field, out, false);
+	u32 i, exceptions;
+
+	switch (memo->encoding) {
+	case KT_COL_MAP:
+		for (i = 0; i < e->dict_count; i++) {
+			if (e->dicts[i].field == memo->from)
+				return add_map(e, &e->dicts[i], out);
+		}
+		return false;
+	case KT_COL_DICT:
+		if (!make_dict(e, d, memo->entries * 2 + 2) || d->entries > e->n / 4 + 2)
+			return false;
+		dict_done(e, d, field, out);
+		return true;
+	default:
+		return e->n > memo->plan.order &&
+		       add_numbers(e, &memo->plan, memo->exceptions * 2 + 8, out, &exceptions);
+	}
 }
 
-void kt_column_encode_bytes(struct kt_column_encoder *e, const char *bytes, size_t n_bytes,
-			    struct kt_str *out)
+static bool find_map(struct kt_column_encoder *e, struct kt_column_memo *memo, struct kt_str *out)
+{
+	u32 i;
+
+	for (i = 0; i < e->dict_count; i++) {
+		if (add_map(e, &e->dicts[i], out)) {
+			memo->encoding = KT_COL_MAP;
+			memo->from = e->dicts[i].field;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Is it worth it? One bit is little for values of which zstd sees where they repeat. */
+static bool dict_pays(const struct kt_column_encoder *e, const struct kt_column_plan *plan,
+		      const struct dict *d)
+{
+	u64 packed = (u64)plan->cost * e->n / KT_PLAN_SAMPLE;
+
+	return (u64)(d->bits - 1) * e->n + (u64)d->entries * ENTRY_BITS <= packed;
+}
+
+static void encode_anew(struct kt_column_encoder *e, struct kt_column_memo *memo, u8 field,
+			struct dict *d, struct kt_str *out)
+{
+	struct kt_column_plan plan = kt_column_plan(e->values, e->n);
+
+	if (plan.distinct <= KT_PLAN_SAMPLE * 3 / 4 && make_dict(e, d, e->n / 4 + 2) &&
+	    dict_pays(e, &plan, d)) {
+		memo->encoding = KT_COL_DICT;
+		memo->entries = d->entries;
+		dict_done(e, d, field, out);
+		return;
+	}
+	memo->encoding = KT_COL_PACKED;
+	memo->plan = plan;
+	if (add_numbers(e, &plan, MOST_EXCEPTIONS, out, &memo->exceptions))
+		return;
+	/* The sample was not like the rest. */
+	memo->plan = (struct kt_column_plan) { .bits = 64 };
+	add_numbers(e, &memo->plan, 0, out, &memo->exceptions);
+}
+
+/* alone: refers to no other column, and none to it. */
+static void encode(struct kt_column_encoder *e, struct kt_column_memo *memo, u8 field, bool alone,
+		   struct kt_str *out)
+{
+	struct dict *d = &e->dicts[alone ? DICTS : e->dict_count];
+
+	if (all_same(e->values, e->n)) {
+		kt_column_constant(e->values[0], out);
+		return;
+	}
+	if (memo->lasts && encode_again(e, memo, field, d, out)) {
+		memo->lasts--;
+		return;
+	}
+	memo->lasts = PLAN_LASTS;
+	if (alone || !find_map(e, memo, out))
+		encode_anew(e, memo, field, d, out);
+}
+
+void kt_column_encode(struct kt_column_encoder *e, struct kt_column_memo *memo, u8 field,
+		      struct kt_str *out)
+{
+	encode(e, memo, field, false, out);
+}
+
+void kt_column_encode_bytes(struct kt_column_encoder *e, struct kt_column_memo *memo,
+			    const char *bytes, size_t n_bytes, struct kt_str *out)
 {
 	size_t begin = begin_column(out, KT_COL_BYTES, 0);
 
-	encode(e, 0, out, true);
+	encode(e, memo, 0, true, out);
 	kt_str_add_n(out, bytes, n_bytes);
 	end_column(out, begin);
 }

@@ -63,8 +63,8 @@ static bool kind_fits(const struct kt_store_kind *kind, u32 number)
 	u32 i;
 
 	if (kind->number != number || kind->field_count > KT_STORE_MAX_FIELDS ||
-	    kind->row_size > KT_STORE_MAX_ROW || !text_fits(kind->name) || !*kind->name ||
-	    !text_fits(kind->text))
+	    kind->row_size > KT_STORE_MAX_ROW || (number && kind->row_size < KT_STORE_MIN_ROW) ||
+	    !text_fits(kind->name) || !*kind->name || !text_fits(kind->text))
 		return false;
 	for (i = 0; i < kind->field_count; i++) {
 		if (!field_fits(&kind->fields[i], kind) ||

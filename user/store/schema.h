@@ -21,9 +21,10 @@ enum kt_store_type {
 /* How to show a value whose meaning one doesn't know; others than these: as KT_STORE_DEC. */
 enum kt_store_base { KT_STORE_DEC = 0, KT_STORE_HEX = 1 };
 
-#define KT_STORE_MAX_KINDS  255	 /* with kind 0 */
-#define KT_STORE_MAX_FIELDS 64	 /* of a kind */
-#define KT_STORE_MAX_ROW    4096 /* bytes of a row's struct */
+#define KT_STORE_MAX_KINDS  255 /* with kind 0 */
+#define KT_STORE_MAX_FIELDS 64	/* of a kind */
+#define KT_STORE_MIN_ROW    32	/* bytes of a row's struct, kind 0 aside */
+#define KT_STORE_MAX_ROW    4096
 
 /* Texts are UTF-8 and shorter than 256 bytes; those of a file may hold anything but a NUL. */
 struct kt_store_field {

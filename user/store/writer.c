@@ -29,7 +29,7 @@ struct kt_writer {
 	int fd;
 	u32 tag;
 	int error;
-	u32 kinds; /* that events may be of */
+	u32 kinds; /* that events may be of; 0 after an error */
 	struct kt_block_builder *block;
 	ZSTD_CCtx *zstd;
 	struct kt_str payload; /* of the block being made */
@@ -72,21 +72,29 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
+/* Events are refused from now on, which kt_writer_add() sees by their kind. */
+static int fail(struct kt_writer *w, int err)
+{
+	w->error = err;
+	w->kinds = 0;
+	return err;
+}
+
 static int put_bytes(struct kt_writer *w, const char *p, size_t n)
 {
-	int cut;
+	int cut, err;
 
 	if (w->error)
 		return w->error;
-	w->error = write_all(w->fd, p, n);
-	if (!w->error) {
+	err = write_all(w->fd, p, n);
+	if (!err) {
 		w->bytes += n;
 		return 0;
 	}
 	/* The half of a block that found room only makes readers warn. */
 	cut = ftruncate(w->fd, (off_t)w->bytes);
 	(void)cut;
-	return w->error;
+	return fail(w, err);
 }
 
 /* Writes w->payload as a block of this description. */
@@ -96,10 +104,10 @@ static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_pa
 	u64 offset = w->bytes;
 	char *header;
 
-	if (!w->error && w->payload.len > KT_MAX_PAYLOAD)
-		w->error = -E2BIG;
 	if (w->error)
 		return w->error;
+	if (w->payload.len > KT_MAX_PAYLOAD)
+		return fail(w, -E2BIG);
 	kt_str_reset(&w->frame);
 	header = kt_str_room(&w->frame, KT_FRAME_HEADER);
 	kt_str_end(&w->frame, header + KT_FRAME_HEADER);
@@ -118,14 +126,39 @@ static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_pa
 	return 0;
 }
 
+static u64 get_number(const u8 *row, const struct kt_store_field *f)
+{
+	u64 value = 0;
+
+	memcpy(&value, row + f->offset, kt_store_type_bits(f->type) / 8);
+	return value;
+}
+
+/* Those that the events of the pending block tell of. */
+static u64 count_lost(const struct kt_writer *w)
+{
+	const struct kt_block_builder *b = w->block;
+	const struct kt_event_ref *event;
+	u64 lost = 0;
+
+	if (!w->lost_at.kind || !b->rows_of[w->lost_at.kind])
+		return 0;
+	for (event = b->events + 1; event <= b->event; event++) {
+		if (event->kind == w->lost_at.kind)
+			lost += get_number(b->rows + event->offset, w->lost_at.count);
+	}
+	return lost;
+}
+
 static __attribute__((noinline)) int put_events(struct kt_writer *w)
 {
 	struct kt_frame f = { .type = KT_FRAME_EVENTS };
 	struct kt_block_info info;
 	u64 offset = w->bytes;
 
-	if (!kt_block_builder_count(w->block))
+	if (!kt_block_count(w->block))
 		return w->error;
+	w->lost += count_lost(w);
 	kt_str_reset(&w->payload);
 	kt_block_encode(w->block, &w->payload, &info);
 	f.count = info.count;
@@ -195,13 +228,17 @@ static int begin_file(struct kt_writer *w, int fd)
 {
 	struct kt_frame f = { .type = KT_FRAME_SCHEMA };
 	u8 header[KT_FILE_HEADER];
+	int err = check_empty(fd);
 	u32 i;
 
 	w->fd = fd;
+	w->error = 0;
+	w->kinds = w->options.schema->count - 1;
+	if (err)
+		fail(w, err);
 	w->tag = w->options.tag ? w->options.tag : new_tag();
 	w->bytes = w->events = w->lost = w->previous = w->first_ts = w->last_ts = 0;
 	kt_index_reset(&w->index);
-	w->error = check_empty(fd);
 	kt_put_file_header(header, w->tag);
 	put_bytes(w, (char *)header, sizeof(header));
 	kt_str_reset(&w->payload);
@@ -218,7 +255,7 @@ static int sync_file(struct kt_writer *w)
 {
 	/* What cannot be synced, a pipe, says EINVAL. */
 	if (w->options.sync && !w->error && fdatasync(w->fd) && errno != EINVAL)
-		w->error = -errno;
+		fail(w, -errno);
 	return w->error;
 }
 
@@ -242,7 +279,7 @@ static int end_file(struct kt_writer *w)
 	}
 	sync_file(w);
 	if (close(w->fd) && !w->error && errno != EINTR)
-		w->error = -errno;
+		fail(w, -errno);
 	return w->error;
 }
 
@@ -298,7 +335,6 @@ int kt_writer_open(struct kt_writer **writer, int fd, const struct kt_writer_opt
 	w = kt_alloc(sizeof(*w));
 	w->options = *options;
 	w->block = kt_block_builder_new(options->schema);
-	w->kinds = options->schema->count - 1;
 	w->lost_at = find_lost(options->schema);
 	w->zstd = ZSTD_createCCtx();
 	err = !w->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel,
@@ -339,29 +375,16 @@ static void put_number(u8 *row, const struct kt_store_field *f, u64 value)
 	memcpy(row + f->offset, &value, kt_store_type_bits(f->type) / 8);
 }
 
-static u64 get_number(const u8 *row, const struct kt_store_field *f)
+static __attribute__((noinline)) int refuse(struct kt_writer *w)
 {
-	u64 value = 0;
-
-	memcpy(&value, row + f->offset, kt_store_type_bits(f->type) / 8);
-	return value;
-}
-
-/* What is not the rule: the loss of events is counted, and no event must get lost in an error. */
-static int add_odd(struct kt_writer *w, u32 kind, const void *row)
-{
-	if (w->error || kind < 1 || kind >= w->options.schema->count) {
-		w->dropped++;
-		return w->error ? w->error : -EINVAL;
-	}
-	w->lost += get_number(row, w->lost_at.count);
-	return kt_block_add(w->block, kind, row) ? 0 : put_events(w);
+	w->dropped++;
+	return w->error ? w->error : -EINVAL;
 }
 
 int kt_writer_add(struct kt_writer *w, u32 kind, const void *row)
 {
-	if (__builtin_expect(w->error || kind - 1 >= w->kinds || kind == w->lost_at.kind, 0))
-		return add_odd(w, kind, row);
+	if (__builtin_expect(kind - 1 >= w->kinds, 0))
+		return refuse(w);
 	return __builtin_expect(kt_block_add(w->block, kind, row), 1) ? 0 : put_events(w);
 }
 
@@ -438,6 +461,6 @@ struct kt_writer_stats kt_writer_stats(const struct kt_writer *w)
 {
 	return (struct kt_writer_stats) { .bytes = w->bytes,
 					  .events = w->events,
-					  .pending = kt_block_builder_count(w->block),
+					  .pending = kt_block_count(w->block),
 					  .dropped = w->dropped };
 }

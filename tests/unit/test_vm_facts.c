@@ -192,12 +192,187 @@ static void test_large(void **state)
 	free(text);
 }
 
+/* ---- what /proc says besides ---- */
+
+static void put_vm(u32 pid, u64 start, const char *cmdline, size_t len)
+{
+	put_process(pid, "qemu-system-x86", start, cmdline, len);
+}
+
+static char *fact_from_proc(u32 pid, u64 start)
+{
+	const struct kt_vm_entry vm = { .pid = pid, .name = "n", .start_time = start };
+	struct kt_str name = {};
+	char *text = kt_vm_fact_from(proc, &vm, 1, &name);
+
+	kt_str_free(&name);
+	assert_true(is_json_object(text));
+	return text;
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no %s in %s", part, text);
+}
+
+static const char cmdline[] = "qemu-kvm\0-name\0guest=a\377b\0-vnc\0:0,password=hunter2\0\0";
+
+static void test_details(void **state)
+{
+	char *text, path[PATH_MAX];
+
+	(void)state;
+	put_vm(100, 77, cmdline, sizeof(cmdline) - 1);
+	put(proc, "100/cgroup",
+	    "12:cpu:/x\n1:name=systemd:/machine.slice/machine-qemu\\x2d1.scope\n");
+	put(top, "qemu",
+	    "\177ELF, QEMU emulator version %s, "
+	    "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright");
+	snprintf(path, sizeof(path), "%s/qemu", top);
+	put_link("100/exe", path);
+	text = fact_from_proc(100, 77);
+	has(text, "\"cgroup\":\"/machine.slice/machine-qemu\\\\x2d1.scope\"");
+	has(text, "\"cmdline\":[\"qemu-kvm\",\"-name\",\"guest=a\\uFFFDb\",\"-vnc\","
+		  "\":0,password=[removed]\",\"\"]");
+	has(text, "\"version\":\"7.2.22 (Debian 1:7.2+dfsg-7)\"");
+	has(text, "/qemu\",\"size\":92,\"build_id\":null}}");
+	assert_null(strstr(text, "cmdline_cut"));
+	free(text);
+	/* of another process with the same number */
+	text = fact_from_proc(100, 78);
+	has(text, "\"vmm\":\"other\"}");
+	free(text);
+	text = fact_from_proc(101, 78);
+	has(text, "\"vmm\":\"other\"}");
+	free(text);
+	/* nothing of it may be read */
+	put_stat(102, "x", "S", 0, 5);
+	text = fact_from_proc(102, 5);
+	has(text, "\"vmm\":\"other\",\"cgroup\":null,\"cmdline\":[],\"version\":null,"
+		  "\"program\":null}");
+	free(text);
+}
+
+/* However long a command line is, its fact is one that is taken back. */
+static void test_long_cmdline(void **state)
+{
+	struct kt_vm_table *table = kt_vm_table_new_recorded();
+	const size_t n = 200000;
+	char *args = malloc(n), *text, long_path[4001], file[32];
+
+	(void)state;
+	memset(long_path, '\1', 4000);
+	long_path[4000] = '\0';
+	for (u32 kind = 0; kind < 3; kind++) {
+		/* one long argument; empty ones; those that are long in JSON */
+		for (size_t i = 0; i < n; i++)
+			args[i] = kind == 0 ? 'x' : kind == 1 ? '\0' : "\1\0"[i % 1000 == 999];
+		put_vm(103 + kind, 6, args, n);
+		memcpy(long_path, "0::/", 4);
+		snprintf(file, sizeof(file), "%u/cgroup", 103 + kind);
+		put(proc, file, long_path);
+		text = fact_from_proc(103 + kind, 6);
+		has(text, "\"cmdline_cut\":true");
+		assert_int_equal(take(table, text), 0);
+		free(text);
+	}
+	free(args);
+	kt_vm_table_free(table);
+}
+
+/* A version and a build id in a program, wherever they lie. */
+static void test_program(void **state)
+{
+	static const size_t places[] = { 0, 200, (1 << 20) - 30, (1 << 20) - 5, (3 << 20) + 100 };
+	static const char version[] = "QEMU emulator version 10.0.1";
+	const size_t n = 4 << 20;
+	char *bytes = malloc(n), *text, file[32];
+
+	(void)state;
+	for (u32 i = 0; i < KT_ARRAY_SIZE(places); i++) {
+		memset(bytes, 'x', n);
+		memcpy(bytes + places[i], version, sizeof(version));
+		put_vm(200 + i, 9, cmdline, sizeof(cmdline) - 1);
+		snprintf(file, sizeof(file), "%u/exe", 200 + i);
+		put_n(proc, file, bytes, n);
+		/* the second time from memory */
+		for (int twice = 0; twice < 2; twice++) {
+			text = fact_from_proc(200 + i, 9);
+			has(text, "\"version\":\"10.0.1\",\"program\":{\"path\":\"\",\"size\":"
+				  "4194304,\"build_id\":null}");
+			free(text);
+		}
+	}
+	free(bytes);
+}
+
+/* An ELF file: its header, two program headers, notes; a byte of it may be another. */
+static char *build_id_of(u32 pid, size_t at, char byte)
+{
+	/* e_phoff 64, e_phentsize 56, e_phnum 2; PT_LOAD; PT_NOTE at 176, 40 bytes */
+	char elf[216] = "\177ELF\2\1\1";
+	static const char note[] = "\4\0\0\0\4\0\0\0\5\0\0\0GNU\0abcd"
+				   "\4\0\0\0\3\0\0\0\3\0\0\0GNU\0\xde\xad\x01";
+	char name[32], *text, *id, *copy;
+
+	elf[32] = 64;
+	elf[54] = 56;
+	elf[56] = 2;
+	elf[64] = 1;
+	elf[120] = 4;
+	elf[128] = (char)176;
+	elf[152] = 40;
+	memcpy(elf + 172, "....", 4);
+	memcpy(elf + 176, note, 40);
+	if (at)
+		elf[at] = byte;
+	put_vm(pid, 9, cmdline, sizeof(cmdline) - 1);
+	snprintf(name, sizeof(name), "%u/exe", pid);
+	copy = calloc(1, 300 + pid); /* of a size of its own, so that it isn't taken for another */
+	memcpy(copy, elf, sizeof(elf));
+	put_n(proc, name, copy, 300 + pid);
+	free(copy);
+	text = fact_from_proc(pid, 9);
+	id = strstr(text, "\"build_id\":");
+	assert_non_null(id);
+	id = strdup(id + 11);
+	free(text);
+	return id;
+}
+
+static void test_build_id(void **state)
+{
+	char *id = build_id_of(300, 0, 0);
+
+	(void)state;
+	assert_string_equal(id, "\"dead01\"}}");
+	free(id);
+	/* any byte of it may be wrong */
+	for (u32 at = 1; at < 216; at++) {
+		id = build_id_of(300 + at, at, (char)255);
+		assert_non_null(id);
+		free(id);
+	}
+	id = build_id_of(600, 4, 1);
+	assert_string_equal(id, "null}}");
+	free(id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_made),	cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_bytes),	cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_hostile), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_made),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test_setup_teardown(test_details, fake_proc_setup, fake_proc_teardown),
+		cmocka_unit_test_setup_teardown(test_long_cmdline, fake_proc_setup,
+						fake_proc_teardown),
+		cmocka_unit_test_setup_teardown(test_program, fake_proc_setup, fake_proc_teardown),
+		cmocka_unit_test_setup_teardown(test_build_id, fake_proc_setup, fake_proc_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

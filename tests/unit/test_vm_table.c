@@ -474,8 +474,7 @@ static void test_at_live(void **state)
 	assert_string_equal(kt_vm_table_at(table, 100, 0)->name, "two");
 }
 
-#define TEST_RECORDED(name) cmocka_unit_test_setup_teardown(name, setup_recorded, teardown_recorded)
-#define TEST(name)	    cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -492,10 +491,13 @@ int main(void)
 		cmocka_unit_test(test_matches),
 		TEST(test_again),
 		TEST(test_at_live),
-		TEST_RECORDED(test_recorded),
-		TEST_RECORDED(test_recorded_unknown),
-		TEST_RECORDED(test_recorded_recycled),
-		TEST_RECORDED(test_recorded_full),
+		cmocka_unit_test_setup_teardown(test_recorded, setup_recorded, teardown_recorded),
+		cmocka_unit_test_setup_teardown(test_recorded_unknown, setup_recorded,
+						teardown_recorded),
+		cmocka_unit_test_setup_teardown(test_recorded_recycled, setup_recorded,
+						teardown_recorded),
+		cmocka_unit_test_setup_teardown(test_recorded_full, setup_recorded,
+						teardown_recorded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "../event/host.h"
 #include "../event/vm_facts.h"
 #include "../lib/log.h"
 #include "../sink/units.h"
@@ -212,6 +213,15 @@ static void add_kvmtrace_fact(struct record *x)
 	add_json_fact(x, "kvmtrace", fact);
 }
 
+static void add_host_fact(struct record *x)
+{
+	char *text = kt_host_fact("/proc", "/sys");
+
+	if (text)
+		add_fact(x, "host", text, strlen(text));
+	free(text);
+}
+
 static void add_facts_of_doctor(struct record *x)
 {
 	struct kt_str text = {};
@@ -410,6 +420,7 @@ static void on_attached(void *ctx)
 		x->lost_since[cpu] = x->began;
 	add_clock(x, x->began);
 	add_kvmtrace_fact(x);
+	add_host_fact(x);
 	add_facts_of_doctor(x);
 	kt_session_each_vcpu(x->run.session, add_running_vm, x);
 	if (x->command && kt_child_begin(&x->child, x->command[0]) != KT_OK) {

@@ -171,18 +171,18 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 }
 
 /* The record of the classic tracepoint has what VMX reads from the VMCS on demand: BPF cannot. */
-static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct kt_vcpu *v,
-					     u32 slot)
+static __always_inline void trace_exit_record(struct kt_raw_kvm_exit *ctx, struct kt_vcpu *v,
+					      u32 slot)
 {
 	u32 code = kt_plain_reason(ctx->isa, ctx->exit_reason);
 	u64 *words;
 
 	if (!v) {
 		lose_exit(ctx->vcpu_id);
-		return 1;
+		return;
 	}
 	if (v->muted)
-		return 1;
+		return;
 	v->isa = ctx->isa;
 	end_exit_before(v, slot);
 	note_exit(&v->last, ctx);
@@ -190,14 +190,13 @@ static __always_inline int trace_exit_record(struct kt_raw_kvm_exit *ctx, struct
 	v->exit_info1 = ctx->info1;
 	words = begin_words(v, slot);
 	if (!words)
-		return 1;
+		return;
 	words[KT_EXIT_RIP] = ctx->guest_rip;
 	words[KT_EXIT_CODE] = code;
 	words[KT_EXIT_INFO1] = ctx->info1;
 	words[KT_EXIT_INFO2] = ctx->info2;
 	words[KT_EXIT_EVENT] = ctx->intr_info | (u64)ctx->error_code << 32;
 	note_reason(v, slot, ctx->isa, code);
-	return 1;
 }
 
 SEC("?tp/kvm/kvm_exit")
@@ -206,7 +205,8 @@ int kt_trace_exit_c(struct kt_raw_kvm_exit *ctx)
 	u32 slot;
 	struct kt_vcpu *v = kt_vcpu_current(&slot);
 
-	return trace_exit_record(ctx, v, slot);
+	trace_exit_record(ctx, v, slot);
+	return 1;
 }
 
 SEC("?tp/kvm/kvm_exit")
@@ -215,7 +215,8 @@ int kt_trace_exit_r(struct kt_raw_kvm_exit *ctx)
 	u32 slot;
 	struct kt_vcpu *v = kt_vcpu_current_raw(&slot);
 
-	return trace_exit_record(ctx, v, slot);
+	trace_exit_record(ctx, v, slot);
+	return 1;
 }
 
 static __always_inline int end_traced_exit(struct kt_vcpu *v, u32 slot)

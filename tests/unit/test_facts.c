@@ -392,7 +392,7 @@ static void lists_in_order(void **state)
 	tracepoints =
 		strstr(l.keys.data, "\nkfunc.bpf_rdonly_cast\ntracepoint.kvm_exit.proto\n"
 				    "tracepoint.kvm_exit.record\ntracepoint.kvm_entry.proto\n");
-	members = strstr(l.keys.data, "\ntracepoint.kvm_halt_poll_ns.record\n"
+	members = strstr(l.keys.data, "\ntracepoint.kvm_fpu.record\n"
 				      "member.task_struct.preempt_notifiers\n"
 				      "member.kvm.nr_memslot_pages\n");
 	assert_non_null(tracepoints);

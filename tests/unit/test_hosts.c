@@ -118,6 +118,93 @@ static void plans(void **state)
 	}
 }
 
+/* kvmtrace record: of exits, faults, the exit before an exception, injected interrupts. */
+#define RECORD_VMCB "vmcb", "btf", "vmcb", "raw"
+#define RECORD_BTF  "btf", "btf", "btf", "raw"
+
+static const struct recorded {
+	const char *name;
+	const char *exits, *faults, *cause, *irq;
+} recorded[] = {
+	{ "debian-6.1-amd", RECORD_VMCB },
+	{ "debian-6.12-amd", RECORD_VMCB },
+	{ "debian-7.2-amd", RECORD_VMCB },
+	{ "debian-6.1-intel", RECORD_BTF },
+	{ "debian-7.2-intel", RECORD_BTF },
+	{ "builtin-6.18-intel", RECORD_BTF },
+	{ "debian-5.10-amd", "raw", "raw-old", "raw", "raw-1arg" },
+	{ "ubuntu-5.15-intel", "btf", "btf-old", "btf", "raw-1arg" },
+	{ "no-module-btf", "raw", "raw", "raw", "raw" },
+	{ "foreign-broken-btf", "raw", "raw", "raw", "raw" },
+	{ "unknown-vendor", RECORD_BTF },
+	{ "no-tracefs", "vmcb", "-", "vmcb", "raw" },
+	/* All that is on raw tracepoints. */
+	{ "cap-bpf", "-", "-", "-", "raw" },
+};
+
+static void plans_of_record(void **state)
+{
+	struct kt_request request = { .view = KT_VIEW_RECORD, .events = KT_ALL_EVENTS };
+
+	(void)state;
+	for (size_t i = 0; i < KT_ARRAY_SIZE(recorded); i++) {
+		const struct recorded *h = &recorded[i];
+		const struct {
+			enum kt_part part;
+			const char *way;
+		} wanted[] = { { KT_PART_TRACE_EXITS, h->exits },
+			       { KT_PART_FAULTS, h->faults },
+			       { KT_PART_CAUSE_EXIT, h->cause },
+			       { KT_PART_TRACE_IRQ, h->irq } };
+		struct kt_facts facts = read_facts(h->name);
+		struct kt_plan plan;
+
+		assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+		for (size_t j = 0; j < KT_ARRAY_SIZE(wanted); j++) {
+			int way = kt_plan_way(&plan, wanted[j].part);
+			const char *got = way < 0 ? "-" : kt_ways[way].name;
+
+			if (strcmp(got, wanted[j].way) != 0)
+				fail_msg("%s, part %d: %s, not %s", h->name, wanted[j].part, got,
+					 wanted[j].way);
+		}
+		kt_plan_fini(&plan);
+	}
+}
+
+/* What is not asked for is not loaded; exceptions alone bring no program for each exit. */
+static void record_of_some_events(void **state)
+{
+	struct kt_request request = { .view = KT_VIEW_RECORD, .events = 1u << KT_CLASS_EXCEPTIONS };
+	struct kt_facts facts = read_facts("debian-6.1-amd");
+	struct kt_plan plan;
+
+	(void)state;
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+	assert_int_equal(kt_plan_way(&plan, KT_PART_TRACE_EXITS), -1);
+	assert_int_equal(kt_plan_way(&plan, KT_PART_FAULTS), -1);
+	assert_int_equal(kt_plan_way(&plan, KT_PART_TRACE_MSR), -1);
+	assert_true(kt_plan_way(&plan, KT_PART_EXCEPTIONS) >= 0);
+	kt_plan_fini(&plan);
+	/* Faults without exits see to their end themselves. */
+	request.events = 1u << KT_CLASS_FAULTS;
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+	assert_true(plan.programs >> kt_program_find("kt_fault_entry") & 1);
+	assert_false(plan.programs >> kt_program_find("kt_trace_entry") & 1);
+	kt_plan_fini(&plan);
+	request.events |= 1u << KT_CLASS_EXITS;
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_OK);
+	assert_false(plan.programs >> kt_program_find("kt_fault_entry") & 1);
+	assert_true(plan.programs >> kt_program_find("kt_trace_entry") & 1);
+	kt_plan_fini(&plan);
+	/* Nothing that was asked for can be had. */
+	facts = read_facts("no-tracefs");
+	request.events = 1u << KT_CLASS_FAULTS;
+	assert_int_equal(kt_plan_make(&facts, &request, &plan), KT_UNSUPPORTED);
+	assert_non_null(strstr(plan.refusal.data, "tracefs"));
+	kt_plan_fini(&plan);
+}
+
 static const struct said {
 	const char *host;
 	enum kt_view view;
@@ -197,6 +284,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plans),
+		cmocka_unit_test(plans_of_record),
+		cmocka_unit_test(record_of_some_events),
 		cmocka_unit_test(items),
 	};
 

@@ -87,7 +87,7 @@ static bool loads(const struct kt_plan *plan, const char *program)
 
 static enum kt_status make(const struct kt_facts *facts, enum kt_view view, struct kt_plan *plan)
 {
-	struct kt_request request = { .view = view };
+	struct kt_request request = { .view = view, .events = KT_ALL_EVENTS };
 
 	return kt_plan_make(facts, &request, plan);
 }

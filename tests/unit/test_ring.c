@@ -226,7 +226,7 @@ static void nothing_to_hand_over(void **state)
 	put(0, 10, 32, DISCARD);
 	put(0, 20, 32, 0);
 	put(0, 21, 120, DISCARD);
-	put(0, 22, 31, 0);
+	put(0, 22, 15, 0);
 	put(0, 23, 0, 0);
 	put(0, 30, 32, 0);
 	put(0, 31, 32, DISCARD);

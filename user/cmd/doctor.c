@@ -40,7 +40,7 @@ struct doctor {
 static const char *const commands[KT_VIEW_COUNT] = {
 	[KT_VIEW_EXITS] = "exits",   [KT_VIEW_EXCEPTIONS] = "exceptions",
 	[KT_VIEW_FAULTS] = "faults", [KT_VIEW_REGIONS] = "faults --hist",
-	[KT_VIEW_VCPUS] = "vms",
+	[KT_VIEW_VCPUS] = "vms",     [KT_VIEW_RECORD] = "record",
 };
 
 static const struct kt_opt own_opts[] = {
@@ -75,8 +75,8 @@ static const struct kt_cmd_help help = {
 
 static void examine(struct doctor *x, enum kt_view view)
 {
-	struct kt_session_opts opts = { .view = view, .quiet = true };
-	struct kt_request request = { .view = view };
+	struct kt_session_opts opts = { .view = view, .events = KT_ALL_EVENTS, .quiet = true };
+	struct kt_request request = { .view = view, .events = KT_ALL_EVENTS };
 	struct verdict *v = &x->verdicts[view];
 
 	if (x->opts->facts) {

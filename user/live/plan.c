@@ -438,13 +438,13 @@ static bool is_wanted(const struct kt_request *request, enum kt_part part)
 	return request->view != KT_VIEW_RECORD || !p->events || p->events & request->events;
 }
 
-/* The first that is of any use: of those for which this isn't said, why there is none. */
+/* Anything of what was asked for? If not, why: as for a part, that of the least demanding way. */
 static enum kt_status check_recorded(const struct kt_request *request, struct kt_plan *plan)
 {
 	for (u32 part = 0; part < KT_PART_COUNT; part++)
 		if (kt_parts[part].events & request->events && kt_plan_way(plan, part) >= 0)
 			return KT_OK;
-	for (u32 i = 0; i < kt_way_count && !plan->refusal.len; i++)
+	for (u32 i = kt_way_count; i-- > 0 && !plan->refusal.len;)
 		if (plan->why_not[i].len)
 			kt_str_add(&plan->refusal, plan->why_not[i].data);
 	return KT_UNSUPPORTED;

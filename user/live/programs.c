@@ -145,6 +145,11 @@ const struct kt_way kt_ways[] = {
 	{ KT_PART_ASYNC_PF, "raw", 0, { "kt_async_pf_r" }, 0 },
 	/* What records exits ends their faults as well. */
 	{ KT_PART_FAULTS, "btf", KT_NEEDS_CHOSEN, { "kt_trace_entry", "kt_fault" }, RECORD },
+	{ KT_PART_FAULTS,
+	  "btf-old",
+	  KT_NEEDS_CHOSEN,
+	  { "kt_trace_entry", "kt_fault_old" },
+	  RECORD },
 	{ KT_PART_FAULTS, "raw", KT_NEEDS_CHOSEN, { "kt_trace_entry_r", "kt_fault_r" }, RECORD },
 	{ KT_PART_FAULTS,
 	  "raw-old",

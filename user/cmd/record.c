@@ -51,6 +51,7 @@ struct record {
 	size_t vm_count;
 	u32 ticks;
 	u64 unpaired_entries;
+	u64 losses;    /* events of the capture that say so */
 	bool progress; /* a line of it is on the terminal */
 	u64 shown_events, shown_ns;
 	union kt_brief_row row;
@@ -350,12 +351,18 @@ static void on_event(void *ctx, const struct kt_head *head)
 	}
 }
 
+static void add_loss(struct record *x, u32 cpu, u64 from, u64 to, u64 count, u8 cause)
+{
+	x->losses++;
+	kt_writer_add_lost(x->file.writer, cpu, from, to, count, cause);
+}
+
 static void on_lost(void *ctx, u32 cpu, u64 count)
 {
 	struct record *x = ctx;
 	u64 now = kt_monotonic_ns();
 
-	kt_writer_add_lost(x->file.writer, cpu, x->lost_since[cpu], now, count, KT_LOST_BUFFER);
+	add_loss(x, cpu, x->lost_since[cpu], now, count, KT_LOST_BUFFER);
 	x->lost_since[cpu] = now;
 }
 
@@ -450,7 +457,7 @@ static u64 lost_in_buffers(const struct record *x)
 static void show_progress(struct record *x, u64 now)
 {
 	struct kt_writer_stats stats = kt_capture_stats(&x->file);
-	u64 events = stats.events + stats.pending, lost = lost_in_buffers(x),
+	u64 events = stats.events + stats.pending - x->losses, lost = lost_in_buffers(x),
 	    ns = now - x->shown_ns;
 	struct kt_str line = {};
 
@@ -508,8 +515,7 @@ static void add_other_losses(struct record *x, u64 now)
 
 	for (u8 cause = KT_LOST_MISSED; cause < KT_ARRAY_SIZE(counts); cause++)
 		if (counts[cause])
-			kt_writer_add_lost(x->file.writer, KT_ROW_NONE, x->began, now,
-					   counts[cause], cause);
+			add_loss(x, KT_ROW_NONE, x->began, now, counts[cause], cause);
 }
 
 static void say_result(struct record *x, u64 now)
@@ -517,7 +523,7 @@ static void say_result(struct record *x, u64 now)
 	struct kt_writer_stats stats = kt_capture_stats(&x->file);
 	struct kt_str line = {};
 
-	kt_str_addf(&line, "recorded %llu events in ", stats.events);
+	kt_str_addf(&line, "recorded %llu events in ", stats.events - x->losses);
 	kt_str_add_ns(&line, now - x->began);
 	kt_str_addf(&line, ": %s, ", x->opts->path);
 	kt_str_add_bytes(&line, stats.bytes);

@@ -91,7 +91,7 @@ unit: $(UNIT)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -lcmocka -l:libjansson.a -lzstd -lz -lm
+		$(BUILD)/libkt-core.a -lcmocka -l:libjansson.a -lelf -lzstd -lz -lm
 
 guests: $(GUESTS)
 $(BUILD)/tests/guest/lib/%.o: tests/guest/lib/%.c
@@ -130,7 +130,7 @@ $(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: 
 		$(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,BENCH,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
-		$(BUILD)/libkt-core.a -l:libjansson.a -lzstd -lz -lm
+		$(BUILD)/libkt-core.a -l:libjansson.a -lelf -lzstd -lz -lm
 
 # Writes a capture that tests keep: see there.
 $(BUILD)/tests/store/small: tests/store/small.c $(BUILD)/libkt-core.a

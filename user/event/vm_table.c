@@ -49,6 +49,7 @@ struct kt_vm_table {
 	struct vm **vms; /* by id */
 	size_t vm_count;
 	struct vm others;
+	const struct kt_symbols_list *symbols;
 };
 
 static u64 now_ns(void)
@@ -161,10 +162,30 @@ static struct vm *add_vm(struct kt_vm_table *table, u32 pid)
 	return vm;
 }
 
-static void name_by_comm(struct vm *vm, const struct slot *slot)
+static void set_name(const struct kt_vm_table *table, struct vm *vm, const char *name)
+{
+	vm->entry.name = name;
+	vm->entry.symbols = kt_symbols_of(table->symbols, name);
+}
+
+void kt_vm_table_set_symbols(struct kt_vm_table *table, const struct kt_symbols_list *symbols)
+{
+	table->symbols = symbols;
+	for (size_t i = 0; i < table->vm_count; i++)
+		set_name(table, table->vms[i], table->vms[i]->entry.name);
+	set_name(table, &table->others, table->others.entry.name);
+}
+
+static void name_by_comm(const struct kt_vm_table *table, struct vm *vm, const struct slot *slot)
 {
 	memcpy(vm->comm, slot->comm, FALLBACK_SIZE);
-	vm->entry.name = vm->comm;
+	set_name(table, vm, vm->comm);
+}
+
+static void name_by_pid(const struct kt_vm_table *table, struct vm *vm)
+{
+	snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", vm->entry.pid);
+	set_name(table, vm, vm->fallback);
 }
 
 /* An entry for a process that /proc doesn't have. */
@@ -176,9 +197,9 @@ static struct vm *add_unknown(struct kt_vm_table *table, const struct slot *slot
 		return vm;
 	vm->entry.gone = true;
 	if (*slot->comm)
-		name_by_comm(vm, slot);
+		name_by_comm(table, vm, slot);
 	else
-		snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", slot->pid);
+		name_by_pid(table, vm);
 	return vm;
 }
 
@@ -191,7 +212,7 @@ static struct vm *add_known(struct kt_vm_table *table, struct kt_vm *read)
 		return vm;
 	vm->name = read->identity.name;
 	read->identity.name = NULL;
-	vm->entry.name = vm->name;
+	set_name(table, vm, vm->name);
 	vm->entry.vmm = read->identity.vmm;
 	vm->entry.manager = read->identity.manager;
 	vm->entry.start_time = read->start_time;
@@ -239,9 +260,12 @@ const struct kt_vm_entry *kt_vm_table_add(struct kt_vm_table *table, u32 pid, u6
 
 	if (vm == &table->others)
 		return &vm->entry;
-	snprintf(vm->fallback, FALLBACK_SIZE, "pid:%u", pid);
-	if (*name)
-		vm->entry.name = vm->name = dup_cut(name);
+	if (*name) {
+		vm->name = dup_cut(name);
+		set_name(table, vm, vm->name);
+	} else {
+		name_by_pid(table, vm);
+	}
 	if (manager)
 		vm->entry.manager = vm->manager = dup_cut(manager);
 	vm->entry.vmm = vmm;
@@ -386,7 +410,7 @@ void kt_vm_table_note(struct kt_vm_table *table, u32 pid, const char *comm)
 		return;
 	snprintf(slot->comm, FALLBACK_SIZE, "%s", comm);
 	if (slot->vm && slot->vm != &table->others && slot->vm->entry.name == slot->vm->fallback)
-		name_by_comm(slot->vm, slot);
+		name_by_comm(table, slot->vm, slot);
 }
 
 void kt_vm_table_gone(struct kt_vm_table *table, u32 pid)

@@ -8,6 +8,7 @@
 #ifndef KT_EVENT_VM_TABLE_H
 #define KT_EVENT_VM_TABLE_H
 
+#include "symbols.h"
 #include "vm.h"
 
 struct kt_vm_entry {
@@ -22,6 +23,7 @@ struct kt_vm_entry {
 	enum kt_vmm vmm;
 	u64 start_time; /* as in struct kt_vm; 0 when /proc no longer had the process */
 	bool gone;	/* kt_vm_table_gone() was told so, or /proc never had it */
+	const struct kt_symbols *symbols; /* of its kernel; NULL: nobody asked for names */
 };
 
 struct kt_vm_table;
@@ -65,6 +67,12 @@ const struct kt_vm_entry *kt_vm_table_add(struct kt_vm_table *table, u32 pid, u6
 					  u64 start_time);
 /* kt_vm_table_at() where that does not know it yet. */
 const struct kt_vm_entry *kt_vm_table_find_at(struct kt_vm_table *table, u32 pid, u64 ts);
+
+/*
+ * From now on entries have the symbols of the list, which must outlive the table, as do those that are
+ * there. To be called before anything that was printed of a VM is remembered by its name.
+ */
+void kt_vm_table_set_symbols(struct kt_vm_table *table, const struct kt_symbols_list *symbols);
 
 /* The entry's name matches a shell pattern (fnmatch(3): * ? [a-z] \). */
 bool kt_vm_entry_matches(const struct kt_vm_entry *entry, const char *glob);

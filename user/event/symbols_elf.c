@@ -120,14 +120,15 @@ static enum rank rank_of(const GElf_Sym *sym)
 static int put_symbol(struct kt_symbols *s, struct elf *e, const GElf_Sym *sym,
 		      const Elf_Data *names, size_t index)
 {
-	const char *name;
+	const char *name = NULL;
 	struct kt_str reason = {};
 	int err;
 
 	if (!is_code(e, sym))
 		return 0;
-	name = (const char *)names->d_buf + sym->st_name;
-	if (sym->st_name >= names->d_size || !memchr(name, 0, names->d_size - sym->st_name))
+	if (sym->st_name < names->d_size)
+		name = (const char *)names->d_buf + sym->st_name;
+	if (!name || !memchr(name, 0, names->d_size - sym->st_name))
 		return kt_symbols_fail(e->why, e->name, EINVAL,
 				       "damaged (the name of symbol %zu lies outside of the names)",
 				       index);

@@ -5,6 +5,7 @@
 #include "../decode/decode.h"
 #include "../lib/memo.h"
 #include "exception.h"
+#include "symbol.h"
 #include "units.h"
 
 #define VECTOR_GP 13
@@ -174,6 +175,7 @@ static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
 	if (e->flags & KT_EXC_RIP) {
 		kt_str_add(s, " rip=");
 		kt_str_add_hex(s, e->rip);
+		kt_str_add_symbol(s, vm->symbols, e->rip);
 	} else {
 		kt_str_add(s, e->flags & KT_EXC_PROTECTED ? " rip=protected" : " rip=?");
 	}
@@ -369,6 +371,7 @@ static void record_all_but_time(struct kt_record *r, const struct kt_exception *
 	hex_or_null(r, "address", e->flags & KT_EXC_ADDRESS && !async, e->address);
 	hex_or_null(r, "async_pf_token", async, e->address);
 	hex_or_null(r, "rip", e->flags & KT_EXC_RIP, e->rip);
+	kt_record_symbol(r, vm->symbols, e->flags & KT_EXC_RIP, e->rip);
 	kt_record_bool(r, "reinjected", e->flags & KT_EXC_REINJECTED);
 	kt_record_bool(r, "protected", e->flags & KT_EXC_PROTECTED);
 	record_cause(r, e);

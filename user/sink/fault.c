@@ -4,6 +4,7 @@
 #include "../decode/decode.h"
 #include "../lib/memo.h"
 #include "fault.h"
+#include "symbol.h"
 #include "units.h"
 
 /* A GPA under EPT and NPT; with shadow paging KVM sees the guest's own #PF and its GVA. */
@@ -97,6 +98,7 @@ void kt_fault_text(struct kt_str *s, const struct kt_fault *f, const struct kt_v
 	kt_str_add_hex(s, f->address);
 	add_why(s, f);
 	kt_str_add_hex(s, f->rip);
+	kt_str_add_symbol(s, vm->symbols, f->rip);
 	add_duration(s, f);
 }
 
@@ -157,6 +159,7 @@ void kt_fault_line(struct kt_fault_lines *l, const struct kt_fault *f, const str
 		kt_str_add_hex(&l->line, f->address);
 		kt_str_add_n(&l->line, kept + hole, slot->text.len - hole);
 		kt_str_add_hex(&l->line, f->rip);
+		kt_str_add_symbol(&l->line, vm->symbols, f->rip);
 		add_duration(&l->line, f);
 	} else {
 		kt_fault_text(&l->line, f, vm, realtime_ns);
@@ -187,6 +190,7 @@ static void record_anew(struct kt_record *r, const struct kt_fault *f, const str
 	kt_record_number(r, "address", numbers[0]);
 	kt_record_str(r, "space", space_of(f));
 	kt_record_number(r, "rip", numbers[1]);
+	kt_record_symbol(r, vm->symbols, true, f->rip);
 	kt_record_hex(r, "error_code", f->error_code);
 	kt_record_array(r, "access");
 	each_bit(f, record_bit, r);
@@ -222,7 +226,7 @@ void kt_fault_record(struct kt_record *r, const struct kt_fault *f, const struct
 		return;
 	}
 	record_anew(r, f, vm, realtime_ns, numbers);
-	/* Without a duration it has another hole: there are few of these. */
-	if (f->duration)
+	/* Without a duration it has another hole: there are few of these. A symbol is no number. */
+	if (f->duration && !vm->symbols)
 		kt_record_keep(r, &key);
 }

@@ -16,10 +16,11 @@ COMMANDS = ("exits", "exceptions", "faults", "vms", "doctor")
 COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h"
 PLAIN = "--format -f --output -o --verbose -v --version --help -h"
 TRACING = COMMON + " --facts --vcpu --duration -d --strict --wait --max-vcpus"
+SYMBOLS = " --guest-kallsyms --guest-vmlinux"
 OPTIONS = {
     "exits": TRACING + " --hist --by --interval -i --reason",
-    "exceptions": TRACING + " --reinjected --vector --buffer",
-    "faults": TRACING + " --hist --top --buffer",
+    "exceptions": TRACING + " --reinjected --vector --buffer" + SYMBOLS,
+    "faults": TRACING + " --hist --top --buffer" + SYMBOLS,
     "vms": COMMON,
     "doctor": PLAIN + " --facts --save-facts",
 }
@@ -50,6 +51,8 @@ USAGE = (
     ("max-vcpus-0", ["exits", "--max-vcpus", "0"], "0"),
     ("buffer-too-small", ["exceptions", "--buffer", "3"], "3"),
     ("top-garbage", ["faults", "--top", "ten"], "ten"),
+    ("symbols-no-file", ["exceptions", "--guest-vmlinux", "win11="], "win11="),
+    ("symbols-no-vm", ["faults", "--guest-kallsyms", "=x"], "'='"),
     ("unknown-format", ["exits", "-f", "xml"], "xml"),
     ("format-in-capitals", ["vms", "--format", "JSON"], "JSON"),
     ("unknown-reason", ["exits", "--reason", "nosuchreason"], "nosuchreason"),
@@ -116,7 +119,8 @@ def accepted(command):
     values = {"--pid": "1", "--vm": "x*", "--format": "json", "--output": "-", "--vcpu": "0",
               "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
               "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
-              "--top": "3", "--facts": "x", "--save-facts": "x", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
+              "--top": "3", "--facts": "x", "--save-facts": "x",
+              "--guest-kallsyms": "vm=x@0x10", "--guest-vmlinux": "./a=b", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
     for word in OPTIONS[command].split():
         forms = [[word]]
         if word in values and word.startswith("--"):
@@ -298,6 +302,27 @@ def doctor_facts():
         yield from usage(["doctor", "--facts", os.path.join(folder, "none")], "none", 1)
 
 
+def symbols():
+    """Files that are no symbols, told by name and line; nothing is traced, no file written."""
+    texts = (("text", "1000 T a\n1000\n", "text:2:"), ("empty", "", "no symbols"), ("nul", "\0" * 9, "nul:1:"),
+             ("zero", "0000000000000000 T a\n", "as root"), ("long", "1" * 100000, "too long"),
+             ("elf", "\x7fELF\2\1\1\n", "--guest-vmlinux"))
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        for name, text, words in texts:
+            path = os.path.join(folder, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            yield from usage(["exceptions", "-o", out, "--guest-kallsyms", "vm=" + path], words, 1)
+            yield from usage(["faults", "-o", out, "--guest-vmlinux", path], "ELF", 1)
+        none = os.path.join(folder, "none")
+        for path, words in ((none, none), (folder, folder)):
+            yield from usage(["exceptions", "--guest-kallsyms", path], words, 1)
+            yield from usage(["exceptions", "--guest-vmlinux", path + "@0x10"], words, 1)
+        if os.path.exists(out):
+            yield "writes a file"
+
+
 TESTS = {
     **{"usage-" + name: lambda a=args, w=words: usage(a, w) for name, args, words in USAGE},
     # Nothing is wrong with the command line: the process has gone, or never was.
@@ -309,6 +334,7 @@ TESTS = {
     "doctor-text": doctor_text,
     "doctor-records": doctor_records,
     "doctor-facts": doctor_facts,
+    "symbols": symbols,
     "closed-pipe": closed_pipe,
     "full-disk": full_disk,
     "closed-output": closed_output,

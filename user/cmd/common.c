@@ -304,6 +304,8 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 		opts.facts = &run->facts;
 		status = kt_facts_load(common->facts, &run->facts);
 	}
+	if (status == KT_OK)
+		status = kt_run_load_symbols(run);
 	if (status != KT_OK)
 		return status;
 	status = kt_session_open(&opts, &run->session);
@@ -316,6 +318,7 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 	if (common->format != KT_FORMAT_TEXT)
 		run->record = kt_record_new(common->format, run->out, record_type);
 	run->vms = kt_vm_table_new("/proc");
+	kt_vm_table_set_symbols(run->vms, run->symbols);
 	learn_names(run);
 	run->realtime_offset = kt_realtime_offset_ns();
 	return KT_OK;
@@ -344,6 +347,7 @@ enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost)
 	kt_record_free(run->record);
 	kt_session_close(run->session);
 	kt_vm_table_free(run->vms);
+	kt_symbols_list_free(run->symbols);
 	if (status != KT_OK)
 		return status;
 	if (out_status != KT_OK)

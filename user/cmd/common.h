@@ -10,6 +10,13 @@
 #include "../sink/record.h"
 #include "../live/loop.h"
 
+/* What --guest-kallsyms and --guest-vmlinux named. */
+#define KT_SYMBOL_FILES_MAX 64
+struct kt_symbol_files {
+	struct kt_symbols_spec specs[KT_SYMBOL_FILES_MAX];
+	u32 count;
+};
+
 /* First member of every command's options. */
 struct kt_common {
 	u32 pid;
@@ -27,6 +34,7 @@ struct kt_common {
 	u32 ring_kib;
 	u32 events; /* record: bit mask of 1 << enum kt_event_class */
 	const char *facts;
+	struct kt_symbol_files symbols;
 	bool help, version;
 };
 
@@ -39,6 +47,7 @@ extern const struct kt_opt kt_opts_vector[];  /* --vector */
 extern const struct kt_opt kt_opts_output[];  /* --format --output --duration */
 extern const struct kt_opt kt_opts_general[]; /* --verbose --strict --wait … --help */
 extern const struct kt_opt kt_opts_rings[];   /* --buffer */
+extern const struct kt_opt kt_opts_symbols[]; /* --guest-kallsyms --guest-vmlinux */
 extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* without tracing */
 #define KT_OPTS_VM_COUNT	    3
 #define KT_OPTS_REASON_COUNT	    1
@@ -46,6 +55,7 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 #define KT_OPTS_OUTPUT_COUNT	    3
 #define KT_OPTS_GENERAL_COUNT	    7
 #define KT_OPTS_RINGS_COUNT	    1
+#define KT_OPTS_SYMBOLS_COUNT	    2
 #define KT_OPTS_PLAIN_OUTPUT_COUNT  2
 #define KT_OPTS_PLAIN_GENERAL_COUNT 3
 
@@ -53,7 +63,8 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 struct kt_run {
 	const struct kt_common *common;
 	struct kt_session *session;
-	struct kt_facts facts; /* --facts */
+	struct kt_facts facts;		 /* --facts */
+	struct kt_symbols_list *symbols; /* NULL: none were asked for */
 	struct kt_vm_table *vms;
 	struct kt_out *out;
 	struct kt_record *record; /* NULL for text */
@@ -67,6 +78,8 @@ struct kt_run {
  */
 enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, enum kt_view view,
 			   const char *record_type);
+/* Loads run->symbols; part of kt_run_open(). */
+enum kt_status kt_run_load_symbols(struct kt_run *run);
 /* kt_loop_run() with what the options say. */
 enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what,
 			   const struct kt_loop_ops *ops, void *ctx);

@@ -43,6 +43,7 @@ static const struct kt_opt_group groups[] = {
 	{ "What to show", own_opts, KT_ARRAY_SIZE(own_opts) },
 	{ "Filters, applied in the kernel", kt_opts_vm, KT_OPTS_VM_COUNT },
 	{ "", kt_opts_vector, KT_OPTS_VECTOR_COUNT },
+	{ "Guest symbols", kt_opts_symbols, KT_OPTS_SYMBOLS_COUNT },
 	{ "Output", kt_opts_output, KT_OPTS_OUTPUT_COUNT },
 	{ "Other", kt_opts_rings, KT_OPTS_RINGS_COUNT },
 	{ "", kt_opts_general, KT_OPTS_GENERAL_COUNT },

@@ -72,7 +72,7 @@ $(BUILD)/user/%.o: user/%.c
 	$(call say,CC,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # What is done for each event of a capture, in loops that gain by it.
-$(patsubst %,$(BUILD)/user/store/%.o,gather pack column_enc): CFLAGS_ALL += -O3 -funroll-loops
+$(patsubst %,$(BUILD)/user/store/%.o,gather pack): CFLAGS_ALL += -O3 -funroll-loops
 
 # Only these know the skeletons.
 $(patsubst %,$(BUILD)/user/live/%.o,session session_load session_maps): \

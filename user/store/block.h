@@ -36,9 +36,8 @@ struct kt_block_builder {
 	u8 *rows, *next;	    /* where the next one goes */
 	struct kt_event_ref *event; /* the last one there is */
 	struct kt_event_ref *last;  /* so many are enough */
-	u32 ts_offset;
-	bool disorder; /* an event is older than the one before */
-	u16 row_size[KT_STORE_MAX_KINDS];
+	bool disorder;		    /* an event is older than the one before */
+	u16 row_size[KT_STORE_MAX_KINDS], row_room[KT_STORE_MAX_KINDS];
 	u32 rows_of[KT_STORE_MAX_KINDS];
 	struct kt_event_ref events[1 + KT_BLOCK_EVENTS]; /* the first one is none, and very old */
 };
@@ -82,7 +81,7 @@ static inline bool kt_block_add(struct kt_block_builder *b, u32 kind, const void
 	u8 *to = b->next;
 	u64 ts;
 
-	memcpy(&ts, (const u8 *)row + b->ts_offset, sizeof(ts));
+	memcpy(&ts, row, sizeof(ts)); /* it is a row's first field */
 	if (__builtin_expect(ts < event->ts, 0))
 		b->disorder = true;
 	b->event = ++event;
@@ -90,7 +89,7 @@ static inline bool kt_block_add(struct kt_block_builder *b, u32 kind, const void
 	event->offset = (u32)(to - b->rows);
 	event->kind = kind;
 	b->rows_of[kind]++;
-	b->next = to + ((size + 7) & ~(size_t)7);
+	b->next = to + b->row_room[kind];
 	kt_copy_row(to, row, size);
 	return event != b->last;
 }

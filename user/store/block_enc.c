@@ -16,7 +16,6 @@
 
 struct kt_block_encoder {
 	struct kt_column_encoder *columns;
-	struct kt_column_memo groups;
 	struct kt_column_memo *memos[KT_STORE_MAX_KINDS]; /* of each kind's fields */
 	struct kt_event_ref spare[KT_BLOCK_EVENTS];
 	const u8 *all[KT_BLOCK_EVENTS];	    /* rows in the order of time */
@@ -41,11 +40,11 @@ struct kt_block_builder *kt_block_builder_new(const struct kt_store_schema *sche
 			kt_alloc((kind->field_count + 1u) * sizeof(struct kt_column_memo));
 		b->encoder->vary[i] = kt_alloc(kind->row_size);
 		b->row_size[i] = kind->row_size;
+		b->row_room[i] = (u16)kt_store_row_room(kind);
 		room = kt_store_row_room(kind);
 		largest = room > largest ? room : largest;
 	}
 	b->rows = b->next = kt_alloc(KT_BLOCK_ROWS);
-	b->ts_offset = schema->kinds[0].fields[0].offset;
 	b->event = b->events;
 	b->last = b->events + (largest * KT_BLOCK_EVENTS > KT_BLOCK_ROWS ? KT_BLOCK_ROWS / largest
 									 : KT_BLOCK_EVENTS);
@@ -242,7 +241,7 @@ static void put_group_table(const struct kt_block_builder *b, const struct group
 	for (i = 0; i < n; i++)
 		values[i] = group[b->events[i + 1].kind];
 	kt_column_begin(columns, n);
-	kt_column_encode(columns, &b->encoder->groups, 0, out);
+	kt_column_encode_small(columns, g->count - 1, out);
 }
 
 /* In what the rows differ, kind by kind; and all, which differ from group to group, too. */

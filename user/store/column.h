@@ -51,6 +51,8 @@ void kt_column_encode(struct kt_column_encoder *e, struct kt_column_memo *memo, 
 /* The same where the values are lengths: bytes holds what they count, n_bytes in all. */
 void kt_column_encode_bytes(struct kt_column_encoder *e, struct kt_column_memo *memo,
 			    const char *bytes, size_t n_bytes, struct kt_str *out);
+/* The same where none is higher than max, and dictionaries are not worth a thought. */
+void kt_column_encode_small(struct kt_column_encoder *e, u64 max, struct kt_str *out);
 /* Appends the column of a value that all have. */
 void kt_column_constant(u64 value, struct kt_str *out);
 

@@ -33,7 +33,8 @@ struct kt_column_encoder {
 	u64 *slot_value;
 	u16 *slot_index;
 	u16 *slots_taken;
-	u32 *odd; /* rows that are exceptions */
+	u32 limit; /* of its entries */
+	u32 *odd;  /* rows that are exceptions */
 	struct kt_str packed;
 	u32 dict_count;
 	struct dict dicts[DICTS + 1]; /* the last one is not kept */
@@ -221,49 +222,67 @@ static bool add_numbers(struct kt_column_encoder *e, const struct kt_column_plan
 /* ---- dictionaries ---- */
 
 /* Index of a value that is not where it is looked for first; NONE: the dictionary is full. */
-static u32 add_value(struct kt_column_encoder *e, struct dict *d, u64 value, u32 row, u32 limit)
+static __attribute__((noinline)) u32 add_value(struct kt_column_encoder *e, struct dict *d,
+					       const u64 *value)
 {
-	u32 at = slot_of(value);
+	u32 at = slot_of(*value);
 
 	for (; e->slot_index[at] != NONE; at = (at + 1) % SLOTS) {
-		if (e->slot_value[at] == value)
+		if (e->slot_value[at] == *value)
 			return e->slot_index[at];
 	}
-	if (d->entries == limit)
+	if (d->entries == e->limit)
 		return NONE;
-	e->slot_value[at] = value;
+	e->slot_value[at] = *value;
 	e->slot_index[at] = (u16)d->entries;
 	e->slots_taken[d->entries] = (u16)at;
-	e->entries[d->entries] = value;
-	d->first[d->entries] = (u16)row;
+	e->entries[d->entries] = *value;
+	d->first[d->entries] = (u16)(value - e->values);
 	return d->entries++;
 }
 
-static bool index_values(struct kt_column_encoder *e, struct dict *d, u32 limit)
+/* False: the dictionary is full. */
+static inline __attribute__((always_inline)) bool index_value(struct kt_column_encoder *e,
+							      struct dict *d, const u64 *slot_value,
+							      const u16 *slot_index,
+							      const u64 *value, u16 *index)
+{
+	u64 at = slot_of(*value);
+	u32 added;
+
+	if (__builtin_expect(slot_value[at] == *value, 1)) {
+		*index = slot_index[at];
+		return true;
+	}
+	added = add_value(e, d, value);
+	*index = (u16)added;
+	return added != NONE;
+}
+
+static bool index_values(struct kt_column_encoder *e, struct dict *d)
 {
 	const u64 *slot_value = e->slot_value, *v = e->values, *end = v + e->n;
 	const u16 *slot_index = e->slot_index;
 	u16 *index = d->index;
-	u32 at, added;
 
-	for (; v < end; v++) {
-		at = slot_of(*v);
-		if (__builtin_expect(slot_value[at] == *v, 1)) {
-			*index++ = slot_index[at];
-			continue;
-		}
-		added = add_value(e, d, *v, (u32)(v - e->values), limit);
-		if (added == NONE)
+	for (; end - v >= 4; v += 4, index += 4) {
+		if (!index_value(e, d, slot_value, slot_index, v, index) ||
+		    !index_value(e, d, slot_value, slot_index, v + 1, index + 1) ||
+		    !index_value(e, d, slot_value, slot_index, v + 2, index + 2) ||
+		    !index_value(e, d, slot_value, slot_index, v + 3, index + 3))
 			return false;
-		*index++ = (u16)added;
+	}
+	for (; v < end; v++, index++) {
+		if (!index_value(e, d, slot_value, slot_index, v, index))
+			return false;
 	}
 	return true;
 }
 
-/* Narrow indices fill whole bytes, in which zstd sees what repeats. */
-static u8 index_bits(u32 entries)
+/* For numbers up to max. Narrow ones fill whole bytes, in which zstd sees what repeats. */
+static u8 small_bits(u64 max)
 {
-	unsigned int bits = kt_bits_of(entries - 1);
+	unsigned int bits = kt_bits_of(max);
 
 	return (u8)(bits <= 2 ? bits : bits <= 4 ? 4 : bits <= 8 ? 8 : bits);
 }
@@ -275,13 +294,14 @@ static bool make_dict(struct kt_column_encoder *e, struct dict *d, u32 limit)
 	u32 i;
 
 	d->entries = 0;
-	made = index_values(e, d, limit < DICT_MAX ? limit : DICT_MAX);
+	e->limit = limit < DICT_MAX ? limit : DICT_MAX;
+	made = index_values(e, d);
 	for (i = 0; i < d->entries; i++) {
 		e->slot_value[e->slots_taken[i]] = empty(e->slots_taken[i]);
 		e->slot_index[e->slots_taken[i]] = NONE;
 	}
 	/* Where all are the same, there is one bit, too. */
-	d->bits = d->entries > 1 ? index_bits(d->entries) : 1;
+	d->bits = d->entries > 1 ? small_bits(d->entries - 1) : 1;
 	return made;
 }
 
@@ -308,20 +328,22 @@ static void add_dict(struct kt_column_encoder *e, const struct dict *d, struct k
 /* Does this column follow from d's? Fills e->entries with what it is for each of d's values. */
 static bool follows(struct kt_column_encoder *e, const struct dict *d)
 {
-	const u64 *values = e->values, *entries = e->entries;
-	u32 n = e->n, i = 0, end;
+	const u64 *v = e->values, *end = v + e->n, *entries = e->entries;
+	const u16 *index = d->index;
 	u64 differ = 0;
+	u32 i;
 
 	for (i = 0; i < d->entries; i++)
-		e->entries[i] = e->values[d->first[i]];
-	for (i = 0; i < n; i = end) {
-		end = n - i < KT_PACK_CHUNK ? n : i + KT_PACK_CHUNK;
-		for (; i < end; i++)
-			differ |= entries[d->index[i]] ^ values[i];
-		if (differ)
-			return false;
+		e->entries[i] = v[d->first[i]];
+	for (; end - v >= 8 && !differ; v += 8, index += 8) {
+		differ = (entries[index[0]] ^ v[0]) | (entries[index[1]] ^ v[1]) |
+			 (entries[index[2]] ^ v[2]) | (entries[index[3]] ^ v[3]) |
+			 (entries[index[4]] ^ v[4]) | (entries[index[5]] ^ v[5]) |
+			 (entries[index[6]] ^ v[6]) | (entries[index[7]] ^ v[7]);
 	}
-	return true;
+	for (; v < end && !differ; v++, index++)
+		differ = entries[*index] ^ *v;
+	return !differ;
 }
 
 static bool add_map(struct kt_column_encoder *e, const struct dict *d, struct kt_str *out)
@@ -444,6 +466,14 @@ void kt_column_encode(struct kt_column_encoder *e, struct kt_column_memo *memo, 
 		      struct kt_str *out)
 {
 	encode(e, memo, field, false, out);
+}
+
+void kt_column_encode_small(struct kt_column_encoder *e, u64 max, struct kt_str *out)
+{
+	const struct kt_column_plan plan = { .bits = small_bits(max) };
+	u32 exceptions;
+
+	add_numbers(e, &plan, 0, out, &exceptions);
 }
 
 void kt_column_encode_bytes(struct kt_column_encoder *e, struct kt_column_memo *memo,

@@ -5,27 +5,40 @@
 typedef u64 lane __attribute__((vector_size(16)));
 #define LANES 5 /* that are compared at once: registers are twice as many, and one */
 
+static inline __attribute__((always_inline)) void vary_row(const u8 *p, u32 lanes,
+							   const lane *first, lane *any)
+{
+	lane value;
+	u32 j;
+
+	for (j = 0; j < lanes; j++) {
+		memcpy(&value, p + j * sizeof(lane), sizeof(lane));
+		any[j] |= value ^ first[j];
+	}
+}
+
 static inline __attribute__((always_inline)) void vary(const struct kt_row_view *view,
 						       size_t offset, u32 lanes, u8 *mask)
 {
 	const u8 *p = kt_view_row(view, 0) + offset, *const *at = view->at;
-	lane first[LANES], any[LANES] = {}, value;
+	lane first[LANES], any[LANES];
 	u32 i, j;
 
-	for (j = 0; j < lanes; j++)
+	for (j = 0; j < lanes; j++) {
 		memcpy(&first[j], p + j * sizeof(lane), sizeof(lane));
-	for (i = view->n - 1; i; i--) {
-		p = at ? *++at + offset : p + view->stride;
-		for (j = 0; j < lanes; j++) {
-			memcpy(&value, p + j * sizeof(lane), sizeof(lane));
-			any[j] |= value ^ first[j];
+		memcpy(&any[j], mask + offset + j * sizeof(lane), sizeof(lane));
+	}
+	if (at) {
+		for (i = 1; i < view->n; i++)
+			vary_row(at[i] + offset, lanes, first, any);
+	} else {
+		for (i = 1; i < view->n; i++) {
+			p += view->stride;
+			vary_row(p, lanes, first, any);
 		}
 	}
-	for (j = 0; j < lanes; j++) {
-		memcpy(&value, mask + offset + j * sizeof(lane), sizeof(lane));
-		value |= any[j];
-		memcpy(mask + offset + j * sizeof(lane), &value, sizeof(lane));
-	}
+	for (j = 0; j < lanes; j++)
+		memcpy(mask + offset + j * sizeof(lane), &any[j], sizeof(lane));
 }
 
 static void vary_lanes(const struct kt_row_view *view, size_t offset, u32 lanes, u8 *mask)
@@ -62,24 +75,36 @@ void kt_view_variation(const struct kt_row_view *view, u32 size, u8 *mask)
 		vary(view, size - sizeof(lane), 1, mask);
 }
 
+/* The values of four rows at once. */
 #define GATHER(bits)                                                                               \
+	static inline u64 load##bits(const u8 *p)                                                  \
+	{                                                                                          \
+		u##bits value;                                                                     \
+                                                                                                   \
+		memcpy(&value, p, sizeof(value));                                                  \
+		return value;                                                                      \
+	}                                                                                          \
+                                                                                                   \
 	static void gather##bits(const struct kt_row_view *view, size_t offset, u64 *values)       \
 	{                                                                                          \
-		const u8 *p = view->base + offset;                                                 \
-		u##bits value;                                                                     \
-		u32 i;                                                                             \
+		const u8 *p = view->base + offset, *const *at = view->at;                          \
+		size_t stride = view->stride;                                                      \
+		u64 *end = values + view->n;                                                       \
                                                                                                    \
-		if (view->at) {                                                                    \
-			for (i = 0; i < view->n; i++) {                                            \
-				memcpy(&value, view->at[i] + offset, sizeof(value));               \
-				values[i] = value;                                                 \
-			}                                                                          \
-			return;                                                                    \
+		for (; !at && end - values >= 4; values += 4, p += stride * 4) {                   \
+			values[0] = load##bits(p);                                                 \
+			values[1] = load##bits(p + stride);                                        \
+			values[2] = load##bits(p + stride * 2);                                    \
+			values[3] = load##bits(p + stride * 3);                                    \
 		}                                                                                  \
-		for (i = 0; i < view->n; i++, p += view->stride) {                                 \
-			memcpy(&value, p, sizeof(value));                                          \
-			values[i] = value;                                                         \
+		for (; at && end - values >= 4; values += 4, at += 4) {                            \
+			values[0] = load##bits(at[0] + offset);                                    \
+			values[1] = load##bits(at[1] + offset);                                    \
+			values[2] = load##bits(at[2] + offset);                                    \
+			values[3] = load##bits(at[3] + offset);                                    \
 		}                                                                                  \
+		for (; values < end; p += stride)                                                  \
+			*values++ = load##bits(at ? *at++ + offset : p);                           \
 	}
 
 GATHER(8)

@@ -80,7 +80,8 @@ int kt_store_check_schema(const struct kt_store_schema *schema)
 	u32 i;
 
 	if (schema->count < 1 || schema->count > KT_STORE_MAX_KINDS || common->field_count < 1 ||
-	    strcmp(common->fields[0].name, "ts") != 0 || common->fields[0].type != KT_STORE_U64)
+	    strcmp(common->fields[0].name, "ts") != 0 || common->fields[0].type != KT_STORE_U64 ||
+	    common->fields[0].offset)
 		return -EINVAL;
 	for (i = 0; i < schema->count; i++) {
 		if (!kind_fits(&schema->kinds[i], i) ||

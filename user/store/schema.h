@@ -48,7 +48,7 @@ struct kt_store_kind {
 
 /*
  * kinds[0] describes what all events have in common. Its first field is "ts" (KT_STORE_U64, ns of
- * CLOCK_MONOTONIC); the struct of every other kind begins with its struct. A kind's own fields do
+ * CLOCK_MONOTONIC), at offset 0; the struct of every other kind begins with its struct. A kind's own fields do
  * not repeat these.
  */
 struct kt_store_schema {

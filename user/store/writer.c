@@ -13,6 +13,8 @@
 #include "block.h"
 #include "index.h"
 
+#define PLAIN_BLOCKS 15
+
 struct fact {
 	char *name;
 	char *text;
@@ -34,6 +36,7 @@ struct kt_writer {
 	ZSTD_CCtx *zstd;
 	struct kt_str payload; /* of the block being made */
 	struct kt_str frame;   /* that block as it is written */
+	u32 plain;	       /* blocks of events left that are not compressed */
 	struct kt_index index;
 	u64 bytes, events, dropped, lost;
 	u64 previous; /* offset of the last block that is not EVENTS */
@@ -97,6 +100,27 @@ static int put_bytes(struct kt_writer *w, const char *p, size_t n)
 	return fail(w, err);
 }
 
+/*
+ * Columns are dense already. Where zstd takes less than a quarter off them it is left alone, but
+ * for a block now and then: it costs as much as all else.
+ */
+static enum kt_compression compress(struct kt_writer *w, u16 type, const struct kt_part *parts,
+				    u32 part_count)
+{
+	u32 n = (u32)w->payload.len, before = (u32)w->frame.len;
+	enum kt_compression how;
+
+	if (type == KT_FRAME_EVENTS && w->plain) {
+		w->plain--;
+		kt_str_add_n(&w->frame, w->payload.data, n);
+		return KT_STORED_PLAIN;
+	}
+	how = kt_deflate(w->zstd, &w->frame, w->payload.data, n, parts, part_count);
+	if (type == KT_FRAME_EVENTS && w->frame.len - before > n - n / 4)
+		w->plain = PLAIN_BLOCKS;
+	return how;
+}
+
 /* Writes w->payload as a block of this description. */
 static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_part *parts,
 		     u32 part_count)
@@ -112,8 +136,7 @@ static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_pa
 	header = kt_str_room(&w->frame, KT_FRAME_HEADER);
 	kt_str_end(&w->frame, header + KT_FRAME_HEADER);
 	f->size = (u32)w->payload.len;
-	f->compression =
-		(u8)kt_deflate(w->zstd, &w->frame, w->payload.data, f->size, parts, part_count);
+	f->compression = (u8)compress(w, f->type, parts, part_count);
 	f->stored = (u32)(w->frame.len - KT_FRAME_HEADER);
 	f->crc = kt_crc(w->frame.data + KT_FRAME_HEADER, f->stored);
 	f->previous = w->previous;

@@ -21,18 +21,20 @@
 #define EVENTS	   (BLOCKS * PER_BLOCK)
 #define BLOCK_HEAD 64
 
-static struct kt_row_exit exit_at(u32 i)
+/* All bytes of it, for rows are compared as such. */
+static void exit_at(struct kt_row_exit *row, u32 i)
 {
-	return (struct kt_row_exit) { .head = { .ts = 1000 + i * 100,
-						.cpu = i % 3,
-						.tgid = 4711,
-						.tid = 4720 + i % 3,
-						.vcpu_id = i % 3 },
-				      .reason = 0x7c,
-				      .isa = 2,
-				      .rip = 0xffffffff81000000 + i % 5 * 4,
-				      .info1 = i * 0x1234567ull,
-				      .duration = 1500 + i * i };
+	memset(row, 0, sizeof(*row));
+	row->head.ts = 1000 + i * 100;
+	row->head.cpu = i % 3;
+	row->head.tgid = 4711;
+	row->head.tid = 4720 + i % 3;
+	row->head.vcpu_id = i % 3;
+	row->reason = 0x7c;
+	row->isa = 2;
+	row->rip = 0xffffffff81000000 + i % 5 * 4;
+	row->info1 = i * 0x1234567ull;
+	row->duration = 1500 + i * i;
 }
 
 /* A small file, and where its blocks end. */
@@ -45,7 +47,7 @@ static void write_small(struct file *file, size_t *ends)
 	kt_writer_add_fact(file->w, "kernel", "6.1.0", 5);
 	kt_writer_add_clock(file->w, 900, 1700000000000000900);
 	for (i = 0; i < EVENTS; i++) {
-		row = exit_at(i);
+		exit_at(&row, i);
 		assert_int_equal(kt_writer_add(file->w, KT_ROW_EXIT, &row), 0);
 		if (i % PER_BLOCK == PER_BLOCK - 1) {
 			assert_int_equal(kt_writer_flush(file->w), 0);
@@ -81,7 +83,7 @@ static struct seen read_all(const void *bytes, size_t n)
 		for (; at < EVENTS && event.ts != 1000 + at * 100; at++)
 			;
 		assert_true(at < EVENTS);
-		want = exit_at(at++);
+		exit_at(&want, at++);
 		assert_memory_equal(event.row, &want, sizeof(want));
 		seen.events++;
 	}
@@ -207,6 +209,140 @@ static void harm_of_all_sorts_is_noticed(void **test)
 	file_free(&file);
 }
 
+/* ---- all kinds ---- */
+
+#define ALL_BLOCKS 3
+#define ALL_EVENTS (ALL_BLOCKS * 400)
+
+/* Rows of all kinds, noise but for their times, and what an undamaged file says they are. */
+struct all {
+	struct file file;
+	u32 kinds[ALL_EVENTS];
+	u8 rows[ALL_EVENTS][256];
+};
+
+static void write_all_kinds(struct all *all)
+{
+	u8 row[256];
+	u32 i, j;
+
+	file_begin(&all->file);
+	kt_writer_add_fact(all->file.w, "kernel", "6.1.0", 5);
+	for (i = 0; i < ALL_EVENTS; i++) {
+		u32 kind = 1 + (u32)noise(KT_ROW_COUNT - 1);
+		u64 ts = i;
+
+		/* Some fields have few values, some any. */
+		for (j = 0; j < sizeof(row); j++)
+			row[j] = (u8)(j % 16 < 8 ? noise(2) : noise(256));
+		memcpy(row, &ts, sizeof(ts));
+		assert_int_equal(kt_writer_add(all->file.w, kind, row), 0);
+		if (i % (ALL_EVENTS / ALL_BLOCKS) == ALL_EVENTS / ALL_BLOCKS - 1)
+			assert_int_equal(kt_writer_flush(all->file.w), 0);
+	}
+	file_end(&all->file);
+}
+
+/* learn: takes what is read for right. Returns how many events there are; *intact: no warning. */
+static u32 read_all_kinds(struct all *all, const u8 *bytes, size_t n, bool learn, bool *intact)
+{
+	struct kt_str why = {};
+	struct kt_event event;
+	struct kt_reader *r;
+	u32 count = 0, next = 0;
+	size_t size;
+
+	*intact = false;
+	if (kt_reader_open_memory(&r, bytes, n, &kt_kinds, &why)) {
+		assert_true(why.len > 0);
+		kt_str_free(&why);
+		return 0;
+	}
+	for (; kt_reader_next(r, &event) == 1; count++) {
+		assert_in_range(event.ts, next, ALL_EVENTS - 1);
+		next = (u32)event.ts + 1;
+		size = kt_kinds.kinds[event.kind].row_size;
+		if (learn) {
+			all->kinds[event.ts] = event.kind;
+			memcpy(all->rows[event.ts], event.row, size);
+		}
+		assert_int_equal(event.kind, all->kinds[event.ts]);
+		assert_memory_equal(event.row, all->rows[event.ts], size);
+	}
+	*intact = kt_reader_intact(r);
+	if (count < ALL_EVENTS)
+		assert_false(*intact);
+	kt_reader_close(r);
+	return count;
+}
+
+static struct all *all_kinds(void)
+{
+	struct all *all = calloc(1, sizeof(*all));
+	bool intact;
+
+	write_all_kinds(all);
+	assert_int_equal(read_all_kinds(all, all->file.bytes, all->file.n, true, &intact),
+			 ALL_EVENTS);
+	assert_true(intact);
+	return all;
+}
+
+static void of_all_kinds_a_prefix_is_left(void **test)
+{
+	struct all *all = all_kinds();
+	u32 count, before = 0;
+	bool intact;
+	size_t n;
+	u8 *part;
+
+	(void)test;
+	/* Each byte of the first block and of the end, others by leaps. */
+	for (n = 0; n<all->file.n; n += n> 4096 && n < all->file.n - 512 ? 41 : 1) {
+		part = malloc(n + !n);
+		memcpy(part, all->file.bytes, n);
+		count = read_all_kinds(all, part, n, false, &intact);
+		free(part);
+		assert_false(intact);
+		assert_int_equal(count % (ALL_EVENTS / ALL_BLOCKS), 0);
+		assert_true(count >= before);
+		before = count;
+	}
+	assert_int_equal(before, ALL_EVENTS);
+	file_free(&all->file);
+	free(all);
+}
+
+static void of_all_kinds_no_bit_may_flip(void **test)
+{
+	struct all *all = all_kinds();
+	u8 *bytes = malloc(all->file.n);
+	u32 i, flips, read = 0;
+	bool intact;
+	size_t bit;
+
+	(void)test;
+	state = 6;
+	for (i = 0; i < 1000; i++) {
+		memcpy(bytes, all->file.bytes, all->file.n);
+		for (flips = i % 4 ? 1 : 1 + (u32)noise(16); flips; flips--) {
+			bit = noise(all->file.n * 8);
+			bytes[bit / 8] ^= (u8)(1 << bit % 8);
+		}
+		if (!memcmp(bytes, all->file.bytes, all->file.n))
+			continue;
+		read += read_all_kinds(all, bytes, all->file.n, false, &intact) > 0;
+		assert_false(intact);
+	}
+	/* The file's header and the schema, without which nothing is read, are a tenth of it. */
+	assert_in_range(read, 600, 999);
+	free(bytes);
+	file_free(&all->file);
+	free(all);
+}
+
+/* ---- what is said of it ---- */
+
 static void a_gap_is_described(void **test)
 {
 	size_t ends[BLOCKS];
@@ -264,7 +400,7 @@ static void facts_survive_without_the_end(void **test)
 static void other_files_blocks_are_not_taken(void **test)
 {
 	struct kt_writer_options options = { .schema = &kt_kinds, .tag = TAG + 1 };
-	struct kt_row_exit row = exit_at(0);
+	struct kt_row_exit row;
 	size_t ends[BLOCKS];
 	struct file file, other = {};
 	struct seen seen;
@@ -273,6 +409,7 @@ static void other_files_blocks_are_not_taken(void **test)
 	(void)test;
 	write_small(&file, ends);
 	assert_int_equal(kt_writer_open(&other.w, nameless(&other), &options), 0);
+	exit_at(&row, 0);
 	kt_writer_add(other.w, KT_ROW_EXIT, &row);
 	file_end(&other);
 	/* What power loss may leave: old blocks of another capture behind the new ones. */
@@ -439,6 +576,8 @@ int main(void)
 		cmocka_unit_test(cut_at_every_byte),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(harm_of_all_sorts_is_noticed),
+		cmocka_unit_test(of_all_kinds_a_prefix_is_left),
+		cmocka_unit_test(of_all_kinds_no_bit_may_flip),
 		cmocka_unit_test(a_gap_is_described),
 		cmocka_unit_test(facts_survive_without_the_end),
 		cmocka_unit_test(other_files_blocks_are_not_taken),

@@ -189,18 +189,19 @@ static u64 noise(void)
 	return state >> 20;
 }
 
-static struct kt_row_exit some_exit(u32 i)
+/* row is all zeros: rows are compared byte by byte. */
+static void some_exit(struct kt_row_exit *row, u32 i)
 {
 	static const u64 rips[] = { 0xffffffff8104f2a0, 0x7ff612345678, 0x1000 };
 
-	return (struct kt_row_exit) { .head = { .ts = 5000000000ull + i * 2000 + noise() % 1000,
-						.cpu = (u32)noise() % 4,
-						.tgid = 4711,
-						.tid = 4720 + (u32)noise() % 4 },
-				      .reason = 0x7b,
-				      .rip = rips[noise() % 3],
-				      .info1 = noise() << 20 ^ noise(),
-				      .duration = noise() % 100 ? 1500 + noise() % 300 : noise() };
+	row->head.ts = 5000000000ull + i * 2000 + noise() % 1000;
+	row->head.cpu = (u32)noise() % 4;
+	row->head.tgid = 4711;
+	row->head.tid = 4720 + (u32)noise() % 4;
+	row->reason = 0x7b;
+	row->rip = rips[noise() % 3];
+	row->info1 = noise() << 20 ^ noise();
+	row->duration = noise() % 100 ? 1500 + noise() % 300 : noise();
 }
 
 static void many_come_back_by_each_way(void **test)
@@ -215,7 +216,7 @@ static void many_come_back_by_each_way(void **test)
 	(void)test;
 	file_begin(&file);
 	for (i = 0; i < MANY; i++) {
-		want[i] = some_exit(i);
+		some_exit(&want[i], i);
 		assert_int_equal(kt_writer_add(file.w, KT_ROW_EXIT, &want[i]), 0);
 		if (i % 3 == 0)
 			kt_writer_add(file.w, KT_ROW_MSR,
@@ -312,6 +313,83 @@ static void extreme_values_come_back(void **test)
 	file_free(&file);
 }
 
+/* ---- size ---- */
+
+#define BLOCK 8192
+
+static u64 add_blocks(struct file *file, u32 blocks, u64 (*value)(u32 i))
+{
+	u64 before = kt_writer_stats(file->w).bytes;
+	struct kt_row_msr row = { .head = { .cpu = 1 } };
+	u32 i;
+
+	for (i = 0; i < blocks * BLOCK; i++) {
+		row.head.ts += 1000;
+		row.value = value(i);
+		assert_int_equal(kt_writer_add(file->w, KT_ROW_MSR, &row), 0);
+	}
+	assert_int_equal(kt_writer_flush(file->w), 0);
+	return kt_writer_stats(file->w).bytes - before;
+}
+
+static u64 any_value(u32 i)
+{
+	return i * 0 + (noise() << 32 ^ noise());
+}
+
+static u64 value_that_returns(u32 i)
+{
+	return i % 1000 * 0x123456789abcdull;
+}
+
+/* zstd is left alone where it doesn't pay, but not for good. */
+static void what_can_be_compressed_is(void **test)
+{
+	struct kt_event event;
+	struct kt_reader *r;
+	struct file file;
+	u32 i;
+
+	(void)test;
+	file_begin(&file);
+	assert_true(add_blocks(&file, 20, any_value) >= 20 * BLOCK * 8);
+	/* 8 bytes a value, until it is tried again. */
+	add_blocks(&file, 16, value_that_returns);
+	assert_true(add_blocks(&file, 16, value_that_returns) < 16 * BLOCK * 1);
+	file_end(&file);
+	r = must_open(file.bytes, file.n);
+	for (i = 0; kt_reader_next(r, &event) == 1; i++) {
+		if (i >= 20 * BLOCK)
+			assert_int_equal(((const struct kt_row_msr *)event.row)->value,
+					 (i - 20 * BLOCK) % (16 * BLOCK) % 1000 * 0x123456789abcd);
+	}
+	assert_int_equal(i, 52 * BLOCK);
+	kt_reader_close(r);
+	file_free(&file);
+}
+
+static void a_steady_guest_takes_little(void **test)
+{
+	static const u64 rips[] = { 0x401136, 0x401151, 0xffffffff81060b1c };
+	struct kt_row_exit row = { .head = { 5000000000, 3, 4711, 4720, 0 },
+				   .reason = 0x72,
+				   .isa = 2 };
+	struct file file;
+	u32 i;
+
+	(void)test;
+	file_begin(&file);
+	for (i = 0; i < 100000; i++) {
+		row.rip = rips[noise() % 3];
+		row.duration = 1400 + noise() % 300;
+		kt_writer_add(file.w, KT_ROW_EXIT, &row);
+		row.head.ts += row.duration + 500 + noise() % 200;
+	}
+	file_end(&file);
+	assert_in_range(file.n, 100000, 300000);
+	file_free(&file);
+}
+
 /* ---- what is not the rule ---- */
 
 static void a_loss_is_an_event(void **test)
@@ -361,6 +439,8 @@ int main(void)
 		cmocka_unit_test(many_come_back_by_each_way),
 		cmocka_unit_test(events_of_a_block_are_put_in_order),
 		cmocka_unit_test(extreme_values_come_back),
+		cmocka_unit_test(what_can_be_compressed_is),
+		cmocka_unit_test(a_steady_guest_takes_little),
 		cmocka_unit_test(a_loss_is_an_event),
 		cmocka_unit_test(wrong_kinds_are_refused_and_counted),
 	};

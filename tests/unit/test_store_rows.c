@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * user/store/{gather,order,pack}.c: the loops between rows and bits, beside others that are as
+ * user/store/{gather,order,pack,crc}.c: the loops between rows and bits, beside others that are as
  * simple as can be.
  */
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../user/store/frame.h"
 #include "../../user/store/gather.h"
 #include "../../user/store/order.h"
 #include "../../user/store/pack.h"
@@ -251,6 +252,39 @@ static void events_come_in_order(void **test)
 	}
 }
 
+/* ---- crc.c ---- */
+
+static u32 crc_by_bits(const u8 *p, size_t n)
+{
+	u32 crc = 0xffffffff, bit;
+
+	while (n--) {
+		crc ^= *p++;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+static void checksums_are_zlibs(void **test)
+{
+	static const char digits[] = "123456789";
+	u8 *p;
+	size_t n, i;
+
+	(void)test;
+	/* The check value of CRC-32/ISO-HDLC. */
+	assert_int_equal(kt_crc(digits, 9), 0xcbf43926);
+	state = 5;
+	for (n = 0; n < 700; n++) {
+		p = malloc(n + !n);
+		for (i = 0; i < n; i++)
+			p[i] = (u8)noise();
+		assert_int_equal(kt_crc(p, n), crc_by_bits(p, n));
+		free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +293,7 @@ int main(void)
 		cmocka_unit_test(offsets_are_what_is_left),
 		cmocka_unit_test(rows_become_columns),
 		cmocka_unit_test(events_come_in_order),
+		cmocka_unit_test(checksums_are_zlibs),
 	};
 
 	return cmocka_run_group_tests_name("store_rows", tests, NULL, NULL);

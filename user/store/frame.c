@@ -3,7 +3,6 @@
 #include "frame.h"
 
 #include <errno.h>
-#include <zlib.h>
 
 #include "bytes.h"
 
@@ -39,11 +38,6 @@ static const u8 trailer_marker[4] = { 0xb7, 'K', 'T', 'e' };
 /* Of a zstd frame of a raw block. */
 #define RAW_HEADER 12
 #define RAW_MAX	   (128u << 10)
-
-u32 kt_crc(const void *bytes, size_t n)
-{
-	return (u32)crc32_z(0, bytes, n);
-}
 
 void kt_put_file_header(u8 *p, u32 tag)
 {

@@ -64,6 +64,7 @@ size_t kt_find_frame(const u8 *p, size_t n, u32 tag);
 void kt_put_trailer(u8 *p, u64 end_offset, u32 tag);
 bool kt_get_trailer(const u8 *p, u32 tag, u64 *end_offset);
 
+/* CRC-32 as zlib has it (crc.c). */
 u32 kt_crc(const void *bytes, size_t n);
 
 /* A part of a payload, from the end of the one before on. */

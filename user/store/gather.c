@@ -87,7 +87,7 @@ void kt_view_variation(const struct kt_row_view *view, u32 size, u8 *mask)
                                                                                                    \
 	static void gather##bits(const struct kt_row_view *view, size_t offset, u64 *values)       \
 	{                                                                                          \
-		const u8 *p = view->base + offset, *const *at = view->at;                          \
+		const u8 *p = kt_view_row(view, 0) + offset, *const *at = view->at;                \
 		size_t stride = view->stride;                                                      \
 		u64 *end = values + view->n;                                                       \
                                                                                                    \

@@ -164,6 +164,11 @@ def seen_csv(log, _tail):
     return int(found[1]) if found else None
 
 
+def seen_record(log, _tail):
+    found = re.search(r"^kvmtrace: recorded (\d+) events in ", log, re.M)
+    return int(found[1]) if found else None
+
+
 def seen_perf_stat(log, _tail):
     found = re.findall(r"^(\d+),,kvm:", log, re.M)
     return min(map(int, found)) if found else None
@@ -180,7 +185,7 @@ def seen_bpftrace(log, _tail):
     return sum(map(int, found)) if found else None
 
 
-SEEN = (seen_kvmtrace, seen_csv, seen_perf_stat, seen_perf_live, seen_bpftrace)
+SEEN = (seen_record, seen_kvmtrace, seen_csv, seen_perf_stat, seen_perf_live, seen_bpftrace)
 
 
 def seen(run, log, tail, lines):
@@ -195,7 +200,8 @@ def seen(run, log, tail, lines):
 
 
 def lost(run, log, tail):
-    found = re.findall(r"\bLOST (\d+)", tail)  # the last is the sum of those before
+    found = re.findall(r"^kvmtrace: recorded .*\bLOST (\d+)", log, re.M)
+    found = found or re.findall(r"\bLOST (\d+)", tail)  # the last is the sum of those before
     if found:
         return int(found[-1])
     found = re.search(r'"lost":\{"total":(\d+)', tail) or re.search(r"\blost\.total=(\d+)", log)

@@ -27,6 +27,8 @@ SAID = {
     "exceptions, text, lost": ("", LOST + "\n", 31465, 8535),
     "exceptions, json": ("", SUMMARY, 12702, 27298),
     "exceptions, csv": ("kvmtrace: summary: exceptions=40001 lost.total=7 by=\n", "", 40001, 7),
+    "record": ("kvmtrace: recorded 50123 events in 3.21s: /tmp/o, 97.1KiB\n", "", 50123, 0),
+    "record, lost": ("kvmtrace: recorded 9 events in 3.21s: /tmp/o, 97.1KiB; LOST 41: 41 when a\n", "x", 9, 41),
     "perf stat": ("50019,,kvm:kvm_exit,1,100.00,,\n50018,,kvm:kvm_entry,1,100.00,,\n", "",
                   50018, 0),
     "perf kvm stat live": ("Total Samples:1300, Total\n\nTotal Samples:8, Total\n", "", 1308, 0),

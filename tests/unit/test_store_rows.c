@@ -227,10 +227,16 @@ static u64 by_turns(u32 i)
 	return i % 100 * 50 + i / 100;
 }
 
+static u64 cpu_after_cpu(u32 i)
+{
+	return i % 128 / 16 * 3 + i / 128 * 1000 + i % 16 * 60;
+}
+
 static void events_come_in_order(void **test)
 {
-	static u64 (*const times[])(u32) = { as_it_should, backwards,	      by_chance, some_late,
-					     many_late,	   one_of_the_future, by_turns };
+	static u64 (*const times[])(u32) = { as_it_should, backwards,	 by_chance,
+					     some_late,	   many_late,	 one_of_the_future,
+					     by_turns,	   cpu_after_cpu };
 	struct kt_event_ref *events, *spare, want[EVENTS];
 	u32 n, i, j;
 
@@ -239,7 +245,7 @@ static void events_come_in_order(void **test)
 	for (i = 0; i < KT_ARRAY_SIZE(times); i++) {
 		for (n = 0; n <= EVENTS; n += 1 + n / 8) {
 			events = calloc(n + !n, sizeof(*events));
-			spare = calloc(n + !n, sizeof(*spare));
+			spare = calloc(2 * n + !n, sizeof(*spare));
 			for (j = 0; j < n; j++)
 				events[j] = (struct kt_event_ref) { times[i](j), j * 80, j };
 			memcpy(want, events, n * sizeof(*want));

@@ -17,7 +17,7 @@
 struct kt_block_encoder {
 	struct kt_column_encoder *columns;
 	struct kt_column_memo *memos[KT_STORE_MAX_KINDS]; /* of each kind's fields */
-	struct kt_event_ref spare[KT_BLOCK_EVENTS];
+	struct kt_event_ref spare[2 * KT_BLOCK_EVENTS];
 	const u8 *all[KT_BLOCK_EVENTS];	    /* rows in the order of time */
 	const u8 *grouped[KT_BLOCK_EVENTS]; /* the same, kind after kind */
 	u8 *vary[KT_STORE_MAX_KINDS];	    /* bits in which a kind's rows differ */
@@ -184,6 +184,18 @@ static void one_group(const struct kt_block_builder *b, struct groups *g)
 	g->rows[0] = g->all;
 }
 
+/* They are of one kind, but not in order. */
+static void order_group(const struct kt_block_builder *b, struct groups *g)
+{
+	const struct kt_event_ref *event;
+	const u8 **at = b->encoder->all;
+
+	for (event = b->events + 1; event <= b->event; event++)
+		*at++ = b->rows + event->offset;
+	g->all = (struct kt_row_view) { .n = kt_block_count(b), .at = b->encoder->all };
+	g->rows[0] = g->all;
+}
+
 static void more_groups(const struct kt_block_builder *b, struct groups *g)
 {
 	const u8 **next[KT_STORE_MAX_KINDS], **all = b->encoder->all, **at = b->encoder->grouped;
@@ -213,6 +225,8 @@ static void find_groups(const struct kt_block_builder *b, struct groups *g)
 	}
 	if (g->count == 1 && !b->disorder)
 		one_group(b, g);
+	else if (g->count == 1)
+		order_group(b, g);
 	else
 		more_groups(b, g);
 }

@@ -7,11 +7,11 @@
 
 struct kt_event_ref {
 	u64 ts;
-	u32 offset; /* ascends in the order in which they came */
+	u32 offset; /* of the row, from the first one */
 	u32 kind;
 };
 
-/* spare: room for n more. */
+/* Those of the same time stay as they are. spare: room for twice as many. */
 void kt_order_events(struct kt_event_ref *events, u32 n, struct kt_event_ref *spare);
 
 #endif

@@ -57,7 +57,7 @@ struct kt_counters {
 	u64 exits_without_cell;	     /* exits for which no histogram was free */
 	u64 faults_without_vcpu_slot;
 	u64 events_without_vcpu_slot; /* record: of vCPUs beyond the capacity, exits excepted */
-	u64 faults_without_region; /* the table of regions was full */
+	u64 faults_without_region;    /* the table of regions was full */
 	u64 slots_taken;
 	u64 reinjected_hidden;
 	u64 notices_lost;    /* notices to user space that found no room */

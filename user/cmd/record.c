@@ -6,10 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include <jansson.h>
-
-#include "../event/host.h"
-#include "../event/vm_facts.h"
 #include "../lib/log.h"
 #include "../sink/units.h"
 #include "../store/convert.h"
@@ -18,6 +14,7 @@
 #include "cmd.h"
 #include "common.h"
 #include "lost.h"
+#include "record_facts.h"
 #include "spawn.h"
 
 #define TICK_NS	       KT_NSEC_PER_SEC /* how often a block is ended at least, and progress is shown */
@@ -31,24 +28,16 @@ struct record_opts {
 	u32 rotate;
 };
 
-/* A VM that the capture knows. */
-struct known_vm {
-	const char *name; /* as it was written; NULL: it was not */
-	u64 from_ns;
-};
-
 struct record {
 	const struct record_opts *opts;
 	struct kt_run run;
 	struct kt_capture_file file;
 	char **command; /* NULL: none */
 	struct kt_child child;
-	int until, stop;      /* epoll of what ends the run; eventfd among them */
-	u64 began;	      /* CLOCK_MONOTONIC ns: tracing had begun */
-	u64 *lost_since;      /* by CPU: until then its losses have been noted */
-	u8 *known_slots;      /* by slot: its VM is known */
-	struct known_vm *vms; /* by kt_vm_entry.id */
-	size_t vm_count;
+	int until, stop; /* epoll of what ends the run; eventfd among them */
+	struct kt_capture_facts facts;
+	u64 *lost_since; /* by CPU: until then its losses have been noted */
+	u8 *known_slots; /* by slot: its VM is known */
 	u32 ticks;
 	u64 unpaired_entries;
 	u64 losses;    /* events of the capture that say so */
@@ -158,150 +147,13 @@ static const struct kt_cmd_help help = {
 	.groups = groups,
 };
 
-/* ---- facts ---- */
-
-static void add_fact(struct record *x, const char *name, const char *text, size_t n)
-{
-	int err = kt_writer_add_fact(x->file.writer, name, text, n);
-
-	if (err == -E2BIG)
-		kt_info("no room in the capture for what is known of %s", name);
-}
-
-static void add_json_fact(struct record *x, const char *name, json_t *object)
-{
-	char *text = json_dumps(object, JSON_INDENT(1) | JSON_ENSURE_ASCII);
-
-	if (text)
-		add_fact(x, name, text, strlen(text));
-	free(text);
-	json_decref(object);
-}
-
-static json_t *recorded_events(const struct record *x)
-{
-	const struct kt_plan *plan = kt_session_plan(x->run.session);
-	json_t *names = json_array();
-
-	for (u32 class = 0; class < KT_EVENT_CLASS_COUNT; class ++) {
-		bool any = false;
-
-		for (u32 part = 0; part < KT_PART_COUNT; part++)
-			any |= kt_parts[part].events >> class & 1 && kt_plan_way(plan, part) >= 0;
-		if (any && x->opts->common.events >> class & 1)
-			json_array_append_new(names, json_string(kt_event_class_name(class)));
-	}
-	return names;
-}
-
-static void add_kvmtrace_fact(struct record *x)
-{
-	const struct kt_common *c = &x->opts->common;
-	json_t *filters = json_object(), *fact = json_object();
-
-	if (c->pid)
-		json_object_set_new(filters, "pid", json_integer(c->pid));
-	if (c->vm)
-		json_object_set_new(filters, "vm", json_string(c->vm));
-	if (c->vcpu != KT_NO_VCPU)
-		json_object_set_new(filters, "vcpu", json_integer(c->vcpu));
-	json_object_set_new(filters, "reason", json_boolean(c->cfg.by_reason));
-	json_object_set_new(filters, "vector", json_boolean(c->by_vector));
-	json_object_set_new(fact, "version", json_string(KVMTRACE_VERSION));
-	json_object_set_new(fact, "command", json_string("record"));
-	json_object_set_new(fact, "events", recorded_events(x));
-	json_object_set_new(fact, "filters", filters);
-	add_json_fact(x, "kvmtrace", fact);
-}
-
-static void add_host_fact(struct record *x)
-{
-	char *text = kt_host_fact("/proc", "/sys");
-
-	if (text)
-		add_fact(x, "host", text, strlen(text));
-	free(text);
-}
-
-static void add_facts_of_doctor(struct record *x)
-{
-	struct kt_str text = {};
-
-	kt_facts_format(kt_session_facts(x->run.session), &text);
-	add_fact(x, "facts", text.data, text.len);
-	kt_str_free(&text);
-}
-
-static void add_end_fact(struct record *x, u64 now)
-{
-	const struct kt_counters *c = kt_session_counters(x->run.session);
-	json_t *fact = json_object();
-
-	json_object_set_new(fact, "begin_ns", json_integer(x->began));
-	json_object_set_new(fact, "end_ns", json_integer(now));
-	json_object_set_new(fact, "duration_ns", json_integer(now - x->began));
-	json_object_set_new(fact, "unpaired_entries", json_integer(x->unpaired_entries));
-	json_object_set_new(fact, "threads_unknown", json_integer(c->threads_unknown));
-	json_object_set_new(fact, "missed", json_integer(kt_session_missed(x->run.session)));
-	json_object_set_new(fact, "vcpu_capacity", json_integer(kt_lost_vcpus(c)));
-	add_json_fact(x, "end", fact);
-}
-
-/* ---- VMs ---- */
-
-static struct known_vm *known_vm(struct record *x, const struct kt_vm_entry *vm)
-{
-	size_t count = x->vm_count;
-
-	if (vm->id >= count) {
-		x->vm_count = 2 * (size_t)vm->id + 8;
-		x->vms = kt_realloc(x->vms, x->vm_count * sizeof(*x->vms));
-		memset(x->vms + count, 0, (x->vm_count - count) * sizeof(*x->vms));
-	}
-	return &x->vms[vm->id];
-}
-
-static void add_vm(struct record *x, const struct kt_vm_entry *vm, u64 ts)
-{
-	struct known_vm *known = known_vm(x, vm);
-	struct kt_str name = {};
-	char *text;
-
-	/* An entry may get its true name later on; where it points to tells. */
-	if (known->name == vm->name)
-		return;
-	if (!known->name)
-		known->from_ns = ts;
-	known->name = vm->name;
-	text = kt_vm_fact(vm, known->from_ns, &name);
-	if (text)
-		add_fact(x, name.data, text, strlen(text));
-	free(text);
-	kt_str_free(&name);
-}
-
-static void meet_vm(struct record *x, u32 tgid, u64 ts)
-{
-	add_vm(x, kt_vm_table_get(x->run.vms, tgid), ts);
-}
-
-static void add_running_vm(void *ctx, const struct kt_vcpu_found *found)
-{
-	struct record *x = ctx;
-	const struct kt_vm_entry *vm = kt_vm_table_get(x->run.vms, found->tgid);
-
-	if (!kt_run_vm_excluded(&x->run, vm) &&
-	    (!x->opts->common.pid || found->tgid == x->opts->common.pid))
-		add_vm(x, vm, x->began);
-}
-
 /* ---- events ---- */
 
 static void __attribute__((noinline))
 meet_slot(struct record *x, u32 slot, const struct kt_vcpu *v, u64 ts)
 {
 	x->known_slots[slot] = 1;
-	meet_vm(x, v->tgid, ts);
+	kt_capture_facts_meet(&x->facts, v->tgid, ts);
 }
 
 static void add_batch(struct record *x, const u64 *words, u32 left, u32 cpu,
@@ -341,7 +193,7 @@ static void on_event(void *ctx, const struct kt_head *head)
 		struct kt_row_fault fault;
 	} row;
 
-	meet_vm(x, head->tgid, head->ts);
+	kt_capture_facts_meet(&x->facts, head->tgid, head->ts);
 	if (head->kind == KT_KIND_EXCEPTION) {
 		kt_row_of_exception(&row.exception, (const struct kt_exception *)head);
 		kt_writer_add(x->file.writer, KT_ROW_EXCEPTION, &row);
@@ -379,18 +231,18 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 		return;
 	x->unpaired_entries += v->unpaired_entries;
 	if (v->batched && v->batched <= KT_BATCH_WORDS) {
-		meet_vm(x, v->tgid, v->batch.words[0]);
+		kt_capture_facts_meet(&x->facts, v->tgid, v->batch.words[0]);
 		add_batch(x, v->batch.words, v->batched, KT_ROW_NONE, v);
 	}
 	if (x->opts->common.events >> KT_CLASS_EXITS & 1 && kt_row_of_unfinished(&exit, v)) {
-		meet_vm(x, v->tgid, exit.head.ts);
+		kt_capture_facts_meet(&x->facts, v->tgid, exit.head.ts);
 		kt_writer_add(x->file.writer, KT_ROW_EXIT, &exit);
 	}
 	if (fault) {
 		f = kt_fault_unfinished(v, fault);
 		kt_row_of_fault(&fault_row, &f);
 		fault_row.head.cpu = KT_ROW_NONE;
-		meet_vm(x, v->tgid, f.head.ts);
+		kt_capture_facts_meet(&x->facts, v->tgid, f.head.ts);
 		kt_writer_add(x->file.writer, KT_ROW_FAULT, &fault_row);
 	}
 }
@@ -422,14 +274,11 @@ static void on_attached(void *ctx)
 {
 	struct record *x = ctx;
 
-	x->began = x->shown_ns = kt_monotonic_ns();
+	x->facts.began = x->shown_ns = kt_monotonic_ns();
 	for (u32 cpu = 0; cpu < kt_session_cpus(x->run.session); cpu++)
-		x->lost_since[cpu] = x->began;
-	add_clock(x, x->began);
-	add_kvmtrace_fact(x);
-	add_host_fact(x);
-	add_facts_of_doctor(x);
-	kt_session_each_vcpu(x->run.session, add_running_vm, x);
+		x->lost_since[cpu] = x->facts.began;
+	add_clock(x, x->facts.began);
+	kt_capture_facts_begin(&x->facts);
 	if (x->command && kt_child_begin(&x->child, x->command[0]) != KT_OK) {
 		x->command = NULL;
 		stop(x);
@@ -515,7 +364,7 @@ static void add_other_losses(struct record *x, u64 now)
 
 	for (u8 cause = KT_LOST_MISSED; cause < KT_ARRAY_SIZE(counts); cause++)
 		if (counts[cause])
-			add_loss(x, KT_ROW_NONE, x->began, now, counts[cause], cause);
+			add_loss(x, KT_ROW_NONE, x->facts.began, now, counts[cause], cause);
 }
 
 static void say_result(struct record *x, u64 now)
@@ -524,7 +373,7 @@ static void say_result(struct record *x, u64 now)
 	struct kt_str line = {};
 
 	kt_str_addf(&line, "recorded %llu events in ", stats.events - x->losses);
-	kt_str_add_ns(&line, now - x->began);
+	kt_str_add_ns(&line, now - x->facts.began);
 	kt_str_addf(&line, ": %s, ", x->opts->path);
 	kt_str_add_bytes(&line, stats.bytes);
 	if (x->file.files > 1)
@@ -544,12 +393,9 @@ static void end_capture(struct record *x)
 	u64 now = kt_monotonic_ns();
 
 	end_progress(x);
-	for (size_t id = 0; id < x->vm_count; id++)
-		if (x->vms[id].name)
-			add_vm(x, kt_vm_table_by_id(x->run.vms, id), x->vms[id].from_ns);
 	add_other_losses(x, now);
 	add_clock(x, now);
-	add_end_fact(x, now);
+	kt_capture_facts_end(&x->facts, now, x->unpaired_entries);
 	kt_writer_flush(x->file.writer);
 	say_result(x, now);
 }
@@ -576,11 +422,13 @@ static enum kt_status record(struct record *x)
 
 	if (status != KT_OK)
 		return status;
+	x->facts.run = &x->run;
+	x->facts.writer = x->file.writer;
 	x->lost_since = kt_alloc(kt_session_cpus(x->run.session) * sizeof(*x->lost_since));
 	x->known_slots = kt_alloc(kt_session_slots(x->run.session));
 	x->run.until = x->until;
 	status = kt_run_loop(&x->run, TICK_NS, "into the capture", &ops, x);
-	if (x->began)
+	if (x->facts.began)
 		end_capture(x);
 	return status;
 }
@@ -662,7 +510,7 @@ static enum kt_status run_record(int argc, char **argv)
 		close(x.stop);
 	free(x.lost_since);
 	free(x.known_slots);
-	free(x.vms);
+	kt_capture_facts_fini(&x.facts);
 	return status;
 }
 

@@ -54,7 +54,7 @@ help:
 	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|bench|amd-5.10|amd-6.1|amd-6.12|'
 	@echo '                  amd-7.2|intel-6.1|intel-7.2: that one)'
 	@echo 'make bench        measures what kvmtrace and its peers cost: tests/bench/RESULTS.md'
-	@echo '                  (PART="6.1 7.2 growth-6.1 growth-7.2 format host": some of it)'
+	@echo '                  (PART="6.1 7.2 growth-6.1 growth-7.2 format captures host": some of it)'
 	@echo 'make lint         checks the style and structure of the sources'
 	@echo 'make install      to $$(DESTDIR)$$(PREFIX), which is $(DESTDIR)$(PREFIX)'
 	@echo 'make deps         installs what building needs (Debian)'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Measures kvmtrace and its peers (README.md).
 
-usage: bench.py [--again] [PART]...   parts: 6.1 7.2 growth-6.1 growth-7.2 format host; without: all.
+usage: bench.py [--again] [PART]...   parts: 6.1 7.2 growth-6.1 growth-7.2 format captures host; without: all.
     Prints RESULTS.md and keeps it with results.json, of which it is made. --again: from what the
     last boots left, without booting.
 """
@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 
+import captures
 import formatting
 import growth
 import host
@@ -106,11 +107,11 @@ def part(name, results):
         found = series.setdefault(number, {})
         found["growth"] = settle(found.get("growth"), growth.run(number))
     else:
-        results[name] = settle(results.get(name), {"format": formatting, "host": host}[name].run())
+        results[name] = settle(results.get(name), {"format": formatting, "captures": captures, "host": host}[name].run())
 
 
 def main(names):
-    every = [*SERIES, *(f"growth-{series}" for series in SERIES), "format", "host"]
+    every = [*SERIES, *(f"growth-{series}" for series in SERIES), "format", "captures", "host"]
     measure.again = names[:1] == ["--again"]
     names = names[measure.again:]
     unknown = [name for name in names if name not in every]

@@ -23,6 +23,7 @@ HEADER = """# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Name of a figure; the tool's title in gate-tools.list; which of its figures.
 NAMES = {
     "exits": ("exits", "added"),
+    "record": ("record", "added"),
     "exceptions": ("exceptions", "way"),
     "exceptions-reader": ("exceptions", "reader"),
     "exceptions-watching": ("exceptions-watching", "added"),

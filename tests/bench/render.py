@@ -164,6 +164,13 @@ def formatting(found):
         ["format", "M events a second", "instructions an event"], lines)
 
 
+def captures(found):
+    lines = [[title, f"{each['rate'] / 1e6:.2f}", f"{each['rss'] / 1024:.1f}", f"{each['disk']:.1f}"]
+             for title, each in found.items()]
+    return "\n## Reading captures\n" + table(
+        ["command", "M events a CPU second", "RSS MiB", "B file"], lines)
+
+
 def render(results, axes):
     text = HEAD.format(tools=", ".join(results["versions"]))
     for series, found in sorted(results["series"].items()):
@@ -173,6 +180,8 @@ def render(results, axes):
             text += f"\n### growth of `kvmtrace exits`, {series}\n" + growth(axes, found["growth"])
     if results.get("format"):
         text += formatting(results["format"])
+    if results.get("captures"):
+        text += captures(results["captures"])
     if results.get("host"):
         text += host(results["host"])
     return text

@@ -156,12 +156,15 @@ lint:
 	tools/lint.sh
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(BUILD)/kvmtrace $(DESTDIR)$(PREFIX)/bin/kvmtrace
 	install -m 644 user/man/kvmtrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/kvmtrace.1
+	install -m 644 user/man/kvmtrace-capture.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvmtrace-capture.5
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/kvmtrace $(DESTDIR)$(PREFIX)/share/man/man1/kvmtrace.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/kvmtrace $(DESTDIR)$(PREFIX)/share/man/man1/kvmtrace.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/kvmtrace-capture.5
 
 clean:
 	rm -rf $(BUILD)

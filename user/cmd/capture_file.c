@@ -53,6 +53,11 @@ static bool may_write(const char *path)
 	return may;
 }
 
+static const char *name_of(const struct kt_capture_file *f)
+{
+	return is_stdout(f) ? "standard output" : f->opts.path;
+}
+
 static int open_stdout(void)
 {
 	if (isatty(STDOUT_FILENO)) {
@@ -86,7 +91,7 @@ enum kt_status kt_capture_open(struct kt_capture_file *f, const struct kt_captur
 		return KT_FAILED;
 	err = kt_writer_open(&f->writer, fd, &options);
 	if (err) {
-		kt_err("%s: %s", opts->path, strerror(-err));
+		kt_err("%s: %s", name_of(f), strerror(-err));
 		f->writer = NULL;
 		return KT_FAILED;
 	}
@@ -168,7 +173,7 @@ enum kt_status kt_capture_close(struct kt_capture_file *f)
 	if (err == -EPIPE && is_stdout(f))
 		kt_err("standard output was closed: the capture ends there");
 	else if (err)
-		kt_err("%s: %s: the capture ends with what was written by then", f->opts.path,
+		kt_err("%s: %s: the capture ends with what was written by then", name_of(f),
 		       strerror(-err));
 	return err ? KT_FAILED : KT_OK;
 }

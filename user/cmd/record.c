@@ -474,8 +474,11 @@ static enum kt_status run(struct record *x)
 		status = kt_run_open(&x->run, &x->opts->common, KT_VIEW_RECORD, NULL);
 	if (status == KT_OK)
 		status = record(x);
-	if (status == KT_OK)
+	if (status == KT_OK) {
 		lost = kt_lost_total(&x->run);
+		if (kt_capture_stats(&x->file).events == x->losses && !lost)
+			kt_run_explain_nothing(&x->run, "events");
+	}
 	written = kt_capture_close(&x->file);
 	if (name)
 		kt_child_finish(&x->child, name);

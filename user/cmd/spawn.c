@@ -70,35 +70,33 @@ enum kt_status kt_child_begin(struct kt_child *child, const char *name)
 	do {
 		n = read(child->failed, &err, sizeof(err));
 	} while (n < 0 && errno == EINTR);
-	return n > 0 ? cannot_start(name, err) : KT_OK;
+	child->runs = n <= 0;
+	return child->runs ? KT_OK : cannot_start(name, err);
 }
 
-static void say_end(const struct kt_child *child, const char *name, int how)
+static void say_end(const char *name, int how)
 {
 	if (WIFEXITED(how) && WEXITSTATUS(how))
 		kt_note("'%s' ended with status %d", name, WEXITSTATUS(how));
 	else if (WIFSIGNALED(how))
 		kt_note("'%s' was ended by signal %d (%s)", name, WTERMSIG(how),
 			strsignal(WTERMSIG(how)));
-	(void)child;
 }
 
 void kt_child_finish(struct kt_child *child, const char *name)
 {
-	pid_t pid;
 	int how;
 
 	if (child->go >= 0)
 		close(child->go);
 	if (child->failed >= 0)
 		close(child->failed);
-	if (child->pid > 0) {
-		pid = waitpid(child->pid, &how, WNOHANG);
-		if (pid == child->pid)
-			say_end(child, name, how);
-		else
-			kt_note("'%s' goes on as process %d", name, child->pid);
-	}
+	if (child->pid > 0 && !child->runs)
+		waitpid(child->pid, &how, 0); /* it has ended, or does when its pipe is closed */
+	else if (child->pid > 0 && waitpid(child->pid, &how, WNOHANG) == child->pid)
+		say_end(name, how);
+	else if (child->pid > 0)
+		kt_note("'%s' goes on as process %d", name, child->pid);
 	if (child->ended >= 0)
 		close(child->ended);
 }

@@ -11,6 +11,7 @@ struct kt_child {
 	pid_t pid;	/* 0: none */
 	int ended;	/* readable once it has ended; its pidfd */
 	int go, failed; /* pipes: to let it begin, and its errno when it can't */
+	bool runs;	/* it is the program now */
 };
 
 /* Makes the process, which waits. Logs; argv as for exec. */

@@ -50,7 +50,7 @@ u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 c
 	row->intr_info = 0;
 	row->error_code = 0;
 	row->duration = words[KT_EXIT_DURATION];
-	row->end = row->duration ? KT_EXIT_ENTERED : KT_EXIT_UNPAIRED;
+	row->end = row->duration ? KT_END_ENTERED : KT_END_NO_ENTRY;
 	if (more) {
 		row->info2 = words[KT_EXIT_INFO2];
 		set_event(row, words[KT_EXIT_EVENT]);
@@ -69,7 +69,7 @@ bool kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v)
 	words[KT_EXIT_DURATION] = 0;
 	words[KT_EXIT_CODE] |= KT_EXIT_LONG;
 	kt_row_of_batched(row, words, KT_EXIT_LONG_WORDS, KT_ROW_NONE, v);
-	row->end = KT_EXIT_UNFINISHED;
+	row->end = KT_END_OPEN;
 	return true;
 }
 

@@ -22,10 +22,6 @@ union kt_brief_row {
 	struct kt_row_wakeup wakeup;
 };
 
-#define KT_EXIT_ENTERED	   0 /* kt_row_exit.end */
-#define KT_EXIT_UNPAIRED   1
-#define KT_EXIT_UNFINISHED 2
-
 /*
  * Fills in the row of a record that came from that CPU's ring and is of that vCPU. Returns its kind
  * (enum kt_row), 0 when the record's is not known.

@@ -17,11 +17,13 @@ LAYERS = {
     "lib": {"lib", "shared"},
     "decode": {"lib", "decode"},
     "event": {"lib", "decode", "event", "shared"},
-    "agg": {"lib", "decode", "event", "agg", "shared"},
-    "sink": {"lib", "decode", "event", "agg", "sink", "shared"},
+    "agg": {"lib", "decode", "event", "store", "agg", "shared"},
+    "sink": {"lib", "decode", "event", "agg", "store", "sink", "shared"},
     "store": {"lib", "store", "shared"},
+    "replay": {"lib", "decode", "event", "store", "replay", "shared"},
     "live": {"lib", "event", "live", "shared"},
-    "cmd": {"lib", "decode", "event", "agg", "sink", "store", "live", "cmd", "shared"},
+    "cmd": {"lib", "decode", "event", "agg", "sink", "store", "replay", "live", "cmd",
+            "shared"},
     "main.c": {"lib", "cmd"},
 }
 # Folders in which quoted names are looked for besides the file's own (-I in the Makefile).

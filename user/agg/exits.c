@@ -55,8 +55,7 @@ static void grow(struct kt_exit_agg *agg)
 		*find(agg, &agg->groups[i]->key) = i + 1;
 }
 
-void kt_exit_agg_add(struct kt_exit_agg *agg, const struct kt_exit_key *key,
-		     const struct kt_exit_stats *add)
+struct kt_exit_group *kt_exit_agg_group(struct kt_exit_agg *agg, const struct kt_exit_key *key)
 {
 	u32 *place;
 
@@ -70,7 +69,13 @@ void kt_exit_agg_add(struct kt_exit_agg *agg, const struct kt_exit_key *key,
 		agg->groups[agg->count++] = group;
 		*place = agg->count;
 	}
-	kt_exit_stats_merge(&agg->groups[*place - 1]->stats, add);
+	return agg->groups[*place - 1];
+}
+
+void kt_exit_agg_add(struct kt_exit_agg *agg, const struct kt_exit_key *key,
+		     const struct kt_exit_stats *add)
+{
+	kt_exit_stats_merge(&kt_exit_agg_group(agg, key)->stats, add);
 }
 
 static int compare(const void *left, const void *right)
@@ -171,6 +176,35 @@ void kt_exit_stats_from_cell(struct kt_exit_stats *s, const struct kt_cell *cell
 	} else if (s->timed) {
 		extremes_from_buckets(s);
 	}
+}
+
+/* As bpf/exits.bpf.c does it: times from 2^32 ns (4.3 s) lose 16 low bits. */
+static void add_square(struct kt_exit_stats *s, u64 ns)
+{
+	u64 lo = ns * ns, scaled = ns >> 16;
+
+	if (ns >> 32) {
+		if (scaled >> 32)
+			scaled = (1ull << 32) - 1; /* over 3 days */
+		lo = scaled * scaled;
+		s->squares_hi += lo >> 32;
+		lo <<= 32;
+	}
+	s->squares_lo += lo;
+	s->squares_hi += s->squares_lo < lo;
+}
+
+void kt_exit_stats_add_one(struct kt_exit_stats *s, u64 ns)
+{
+	if (!s->timed || ns < s->min_ns)
+		s->min_ns = ns;
+	if (!s->timed || ns > s->max_ns)
+		s->max_ns = ns;
+	s->count++;
+	s->timed++;
+	s->total_ns += ns;
+	add_square(s, ns);
+	s->buckets[kt_hist_bucket(ns, KT_EXIT_SUB_BITS)]++;
 }
 
 bool kt_exit_cell_unchanged(const struct kt_cell *cell, const struct kt_exit_stats *before)

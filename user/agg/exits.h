@@ -45,7 +45,9 @@ struct kt_exit_agg {
 /* Cuts a full key down to what --by names. */
 struct kt_exit_key kt_exit_key_cut(struct kt_exit_key key, u32 by);
 
-/* Sums up; min and max are ignored when add->timed is 0. The group is made when it is new. */
+/* The group of a key, made when it is new; it stays where it is until kt_exit_agg_fini(). */
+struct kt_exit_group *kt_exit_agg_group(struct kt_exit_agg *agg, const struct kt_exit_key *key);
+/* Sums up; min and max are ignored when add->timed is 0. */
 void kt_exit_agg_add(struct kt_exit_agg *agg, const struct kt_exit_key *key,
 		     const struct kt_exit_stats *add);
 /* By time, most first; halts last. */
@@ -57,6 +59,8 @@ void kt_exit_stats_sub(struct kt_exit_stats *now, const struct kt_exit_stats *be
 void kt_exit_stats_merge(struct kt_exit_stats *sum, const struct kt_exit_stats *add);
 /* From a kernel cell; minima and maxima as of that epoch. */
 void kt_exit_stats_from_cell(struct kt_exit_stats *s, const struct kt_cell *cell, u32 epoch);
+/* One exit that took so long: the sums are those that the kernel's programs would have had. */
+void kt_exit_stats_add_one(struct kt_exit_stats *s, u64 ns);
 
 /* Has the cell counted no exit since these were taken from it? */
 bool kt_exit_cell_unchanged(const struct kt_cell *cell, const struct kt_exit_stats *before);

@@ -22,5 +22,21 @@ void kt_region_sums(struct kt_region_sums *sums, u32 space, const struct kt_regi
 void kt_region_sums_add(struct kt_region_sums *to, const struct kt_region_sums *from);
 /* One fault without a time. */
 void kt_region_sums_add_fault(struct kt_region_sums *sums, u32 space, u64 error_code);
+/* One that took so long; 0: not known. The sums are those that the kernel's programs would have had. */
+void kt_region_sums_add_one(struct kt_region_sums *sums, u32 space, u64 error_code, u64 ns);
+
+/*
+ * Numbers of regions, given in the order in which they turn up: 1, 2, 3 …; an index into what a user
+ * keeps of each. Zero-initialise to start.
+ */
+struct kt_region_index {
+	struct kt_region_place *places; /* hash table */
+	u32 count, room;
+};
+
+/* The number of a VM's region; 0 when there are max of them and it is none of these. */
+u32 kt_region_number(struct kt_region_index *index, const struct kt_region_key *key, u32 vm,
+		     u32 max);
+void kt_region_index_fini(struct kt_region_index *index);
 
 #endif

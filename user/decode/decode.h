@@ -82,6 +82,8 @@ const char *kt_access_name(enum kt_access access); /* "read" "write" "fetch" */
 /* ---- MSRs, ports, control registers ---- */
 /* Appends the MSR's name; ranges are computed ("IA32_MC3_STATUS", "X2APIC_TPR"). False: unknown. */
 bool kt_msr_add(struct kt_str *s, u32 index);
+/* The MSR that kt_msr_add() calls so, in any case. */
+bool kt_msr_parse(const char *name, u32 *index);
 /* "PIC1 command", "serial COM1 data", "CMOS index", "PCI config address", …; NULL */
 const char *kt_port_name(u16 port);
 

@@ -65,3 +65,28 @@ bool kt_msr_add(struct kt_str *s, u32 index)
 	kt_str_add(s, hash + 1);
 	return true;
 }
+
+bool kt_msr_parse(const char *name, u32 *index)
+{
+	static const struct kt_name singles[] = {
+#define X KT_NAME_ENTRY
+#include "tables/msr.def"
+#undef X
+	};
+	struct kt_str spelt = {};
+	bool found = false;
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(singles) && !found; i++) {
+		found = kt_ascii_equal(singles[i].name, name);
+		*index = singles[i].value;
+	}
+	for (size_t i = 0; i < KT_ARRAY_SIZE(ranges) && !found; i++) {
+		for (u32 at = 0; at < ranges[i].groups * ranges[i].step && !found; at++) {
+			kt_str_reset(&spelt);
+			*index = ranges[i].first + at;
+			found = kt_msr_add(&spelt, *index) && kt_ascii_equal(spelt.data, name);
+		}
+	}
+	kt_str_free(&spelt);
+	return found;
+}

@@ -5,9 +5,10 @@
 #include <limits.h>
 #include <string.h>
 
+#include "near.h"
+
 #define HELP_WIDTH     80
 #define HELP_LABEL_MAX 30 /* options with a longer label have their help start on the next line */
-#define NAME_MAX_LEN   40 /* longer names are never suggested */
 #define MAX_TYPOS      2
 
 struct parser {
@@ -135,33 +136,6 @@ static size_t min_size(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Edits that turn one word into the other; two neighbours swapped are one edit. */
-static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	size_t rows[3][NAME_MAX_LEN + 1];
-	size_t *above2 = rows[0], *above = rows[1], *row = rows[2];
-
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_len; i++) {
-		size_t *oldest = above2;
-
-		above2 = above;
-		above = row;
-		row = oldest;
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-
-			best = min_size(best, min_size(above[j], row[j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				best = min_size(best, above2[j - 2] + 1);
-			row[j] = best;
-		}
-	}
-	return row[b_len];
-}
-
 /* The only option that begins like this, else the nearest by spelling, else NULL. */
 static const char *suggestion(const struct kt_opt_group *groups, const char *name, size_t len)
 {
@@ -175,14 +149,14 @@ static const char *suggestion(const struct kt_opt_group *groups, const char *nam
 	while ((opt = next_opt(&c))) {
 		size_t opt_len = strlen(opt->name), distance;
 
-		if (opt_len > NAME_MAX_LEN)
+		if (opt_len > KT_NEAR_MAX_LEN)
 			continue;
 		if (!strncmp(opt->name, name, len)) {
 			prefixed = opt->name;
 			prefixed_count++;
 		}
 		/* As many edits as letters would make any two short words alike. */
-		distance = edit_distance(name, len, opt->name, opt_len);
+		distance = kt_near_distance(name, len, opt->name, opt_len);
 		if (distance < nearest_distance && distance < min_size(len, opt_len)) {
 			nearest = opt->name;
 			nearest_distance = distance;

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "common.h"
 #include "facts_file.h"
+#include "recorded.h"
 
 void kt_common_init(struct kt_common *c)
 {
@@ -231,8 +232,8 @@ bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **a
 		*status = print_help(help);
 	} else if (c->version) {
 		*status = kt_cmd_print_version();
-	} else if (positional) {
-		kt_str_add_safe(&text, argv[1]);
+	} else if (positional > help->arguments) {
+		kt_str_add_safe(&text, argv[1 + help->arguments]);
 		kt_err("%s: '%s' is no option, and this command takes nothing else (see 'kvmtrace %s "
 		       "--help')",
 		       argv[0], text.data, argv[0]);
@@ -283,8 +284,8 @@ static void learn_names(const struct kt_run *run)
 	kt_vm_list_free(&list);
 }
 
-enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, enum kt_view view,
-			   const char *record_type)
+static enum kt_status open_session(struct kt_run *run, const struct kt_common *common,
+				   enum kt_view view)
 {
 	struct kt_session_opts opts = {
 		.view = view,
@@ -296,19 +297,26 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 	};
 	enum kt_status status;
 
-	memset(run, 0, sizeof(*run));
-	run->common = common;
 	opts.cfg.vcpu_id = common->vcpu;
 	status = check_pid(common, &opts.cfg.tgid);
 	if (status == KT_OK && common->facts) {
 		opts.facts = &run->facts;
 		status = kt_facts_load(common->facts, &run->facts);
 	}
+	return status == KT_OK ? kt_session_open(&opts, &run->session) : status;
+}
+
+enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, enum kt_view view,
+			   const char *record_type)
+{
+	enum kt_status status;
+
+	memset(run, 0, sizeof(*run));
+	run->common = common;
+	status = kt_run_load_symbols(run);
 	if (status == KT_OK)
-		status = kt_run_load_symbols(run);
-	if (status != KT_OK)
-		return status;
-	status = kt_session_open(&opts, &run->session);
+		status = common->capture ? kt_recorded_open(run, view)
+					 : open_session(run, common, view);
 	if (status != KT_OK)
 		return status;
 	/* Last: a command that cannot run leaves the file as it was. */
@@ -317,8 +325,11 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 		return KT_FAILED;
 	if (common->format != KT_FORMAT_TEXT)
 		run->record = kt_record_new(common->format, run->out, record_type);
-	run->vms = kt_vm_table_new("/proc");
+	if (!run->recorded)
+		run->vms = kt_vm_table_new("/proc");
 	kt_vm_table_set_symbols(run->vms, run->symbols);
+	if (run->recorded)
+		return KT_OK;
 	learn_names(run);
 	run->realtime_offset = kt_realtime_offset_ns();
 	return KT_OK;
@@ -337,6 +348,8 @@ enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what
 		.until = run->until,
 	};
 
+	if (run->recorded)
+		return kt_recorded_loop(run, interval_ns, ops, ctx);
 	return kt_loop_run(run->session, &opts, ops, ctx);
 }
 
@@ -344,7 +357,12 @@ enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost)
 {
 	enum kt_status out_status = run->out ? kt_out_close(run->out) : KT_OK;
 
+	if (run->recorded && run->out) {
+		kt_recorded_say_missing(run);
+		lost += !kt_recorded_complete(run);
+	}
 	kt_record_free(run->record);
+	kt_recorded_close(run);
 	kt_session_close(run->session);
 	kt_vm_table_free(run->vms);
 	kt_symbols_list_free(run->symbols);
@@ -354,6 +372,57 @@ enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost)
 		return out_status;
 	return lost && run->common->strict ? KT_LOST : KT_OK;
 }
+
+/* ---- the two sources ---- */
+
+u64 kt_run_now(const struct kt_run *run)
+{
+	return run->recorded ? run->recorded->now : kt_monotonic_ns();
+}
+
+s64 kt_run_offset(const struct kt_run *run, u64 ts)
+{
+	return run->recorded ? kt_replay_offset(run->recorded->replay, ts).ns
+			     : run->realtime_offset;
+}
+
+void kt_run_idle(struct kt_run *run)
+{
+	run->realtime_offset = kt_realtime_offset_ns();
+	kt_out_flush(run->out);
+}
+
+const struct kt_counters *kt_run_counters(const struct kt_run *run)
+{
+	return run->recorded ? &run->recorded->counters : kt_session_counters(run->session);
+}
+
+u32 kt_run_cpus(const struct kt_run *run)
+{
+	return run->recorded ? run->recorded->cpus : kt_session_cpus(run->session);
+}
+
+u64 kt_run_lost(const struct kt_run *run, u32 cpu)
+{
+	return run->recorded ? run->recorded->lost[cpu] : kt_session_lost(run->session, cpu);
+}
+
+u64 kt_run_lost_elsewhere(const struct kt_run *run)
+{
+	return run->recorded ? run->recorded->lost_elsewhere : 0;
+}
+
+u64 kt_run_missed(const struct kt_run *run)
+{
+	return run->recorded ? run->recorded->missed : kt_session_missed(run->session);
+}
+
+u64 kt_run_unpaired_entries(const struct kt_run *run)
+{
+	return run->recorded ? kt_replay_facts(run->recorded->replay)->unpaired_entries : 0;
+}
+
+/* ---- what all say ---- */
 
 bool kt_run_vm_excluded(const struct kt_run *run, const struct kt_vm_entry *vm)
 {
@@ -373,7 +442,13 @@ void kt_run_explain_nothing(const struct kt_run *run, const char *what)
 	const struct kt_common *c = run->common;
 	struct kt_str name = {};
 
-	if (c->vm) {
+	if (run->recorded) {
+		kt_note("no %s in this capture%s", what,
+			c->vm || c->pid || c->vcpu != KT_NO_VCPU || c->cfg.by_reason ||
+					c->by_vector || c->from || c->to || c->where
+				? " passed the filters"
+				: "");
+	} else if (c->vm) {
 		kt_str_add_safe(&name, c->vm);
 		kt_note("no %s: no VM named '%s' had any ('kvmtrace vms' lists the VMs that run)",
 			what, name.data);

@@ -7,8 +7,9 @@
 #include "../event/vm_table.h"
 #include "../lib/opt.h"
 #include "../lib/out.h"
-#include "../sink/record.h"
 #include "../live/loop.h"
+#include "../replay/order.h"
+#include "../sink/record.h"
 
 /* What --guest-kallsyms and --guest-vmlinux named. */
 #define KT_SYMBOL_FILES_MAX 64
@@ -35,6 +36,9 @@ struct kt_common {
 	u32 events; /* record: bit mask of 1 << enum kt_event_class */
 	const char *facts;
 	struct kt_symbol_files symbols;
+	/* report: */
+	const char *capture; /* the file that is read; NULL: tracing */
+	const char *from, *to, *where;
 	bool help, version;
 };
 
@@ -59,10 +63,13 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 #define KT_OPTS_PLAIN_OUTPUT_COUNT  2
 #define KT_OPTS_PLAIN_GENERAL_COUNT 3
 
-/* A command while it runs: what all of them need. */
+struct kt_recorded;
+
+/* A command while it runs: what all of them need. Its events come from a session or a capture. */
 struct kt_run {
 	const struct kt_common *common;
-	struct kt_session *session;
+	struct kt_session *session; /* NULL: from .recorded */
+	struct kt_recorded *recorded;
 	struct kt_facts facts;		 /* --facts */
 	struct kt_symbols_list *symbols; /* NULL: none were asked for */
 	struct kt_vm_table *vms;
@@ -70,6 +77,9 @@ struct kt_run {
 	struct kt_record *record; /* NULL for text */
 	s64 realtime_offset;
 	int until; /* kt_run_loop() ends when this is readable; 0: none */
+	/* Of a capture: instead of ops->event, which gets exceptions and faults. */
+	void (*row)(void *ctx, const struct kt_ordered *row);
+	bool in_order; /* of a capture: by time, and with what rows don't have */
 };
 
 /*
@@ -80,11 +90,28 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 			   const char *record_type);
 /* Loads run->symbols; part of kt_run_open(). */
 enum kt_status kt_run_load_symbols(struct kt_run *run);
-/* kt_loop_run() with what the options say. */
+/*
+ * kt_loop_run() with what the options say; or the capture's events, by the same ops, where intervals go
+ * by the events' time.
+ */
 enum kt_status kt_run_loop(struct kt_run *run, u64 interval_ns, const char *what,
 			   const struct kt_loop_ops *ops, void *ctx);
 /* Combines the run's status with what became of the output and with --strict. */
 enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost);
+
+/* CLOCK_MONOTONIC ns: of now, or how far the capture was read. */
+u64 kt_run_now(const struct kt_run *run);
+/* What to add to a time, CLOCK_MONOTONIC ns, for CLOCK_REALTIME; .realtime_offset is that of now. */
+s64 kt_run_offset(const struct kt_run *run, u64 ts);
+/* A good moment to flush, and to look at the clocks. */
+void kt_run_idle(struct kt_run *run);
+/* Of the session, or as the capture has them. */
+const struct kt_counters *kt_run_counters(const struct kt_run *run);
+u32 kt_run_cpus(const struct kt_run *run);
+u64 kt_run_lost(const struct kt_run *run, u32 cpu);
+u64 kt_run_lost_elsewhere(const struct kt_run *run); /* on CPUs that are not known */
+u64 kt_run_missed(const struct kt_run *run);
+u64 kt_run_unpaired_entries(const struct kt_run *run); /* of a capture */
 
 /* --vm excludes it. */
 bool kt_run_vm_excluded(const struct kt_run *run, const struct kt_vm_entry *vm);

@@ -10,12 +10,9 @@
 #include "cmd.h"
 #include "common.h"
 #include "lost.h"
+#include "views.h"
 
 #define VECTORS 32
-
-struct exceptions_opts {
-	struct kt_common common; /* .cfg.reinjected is ours */
-};
 
 /* How many of which kind a VM got. */
 struct tally {
@@ -104,7 +101,7 @@ static inline void show(struct exceptions *x, const struct kt_exception *e)
 /* Not inline: on_event() would save and restore for it what this needs. */
 __attribute__((noinline)) static void turn_to_vm(struct exceptions *x, const struct kt_exception *e)
 {
-	x->last = tally_of(x, kt_vm_table_get(x->run.vms, e->head.tgid));
+	x->last = tally_of(x, kt_vm_table_at(x->run.vms, e->head.tgid, e->head.ts));
 	show(x, e);
 }
 
@@ -130,13 +127,12 @@ static void on_idle(void *ctx)
 {
 	struct exceptions *x = ctx;
 
-	x->run.realtime_offset = kt_realtime_offset_ns();
-	kt_out_flush(x->run.out);
+	kt_run_idle(&x->run);
 }
 
 static void record_summary(const struct exceptions *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
+	const struct kt_counters *c = kt_run_counters(&x->run);
 	struct kt_record *r = x->run.record;
 
 	kt_record_begin(r, "summary");
@@ -190,7 +186,7 @@ static void print_tallies(const struct exceptions *x)
 
 static void print_summary(const struct exceptions *x)
 {
-	const struct kt_counters *c = kt_session_counters(x->run.session);
+	const struct kt_counters *c = kt_run_counters(&x->run);
 	struct kt_str text = {};
 
 	if (x->tally_count)
@@ -223,17 +219,13 @@ static const struct kt_loop_ops ops = {
 	.event = on_event, .lost = on_lost, .idle = on_idle, .interval = on_interval
 };
 
-static enum kt_status run_exceptions(int argc, char **argv)
+enum kt_status kt_exceptions_run(const struct kt_exceptions_opts *opts)
 {
-	struct exceptions_opts opts = {};
 	struct exceptions x = {};
 	enum kt_status status;
 	u64 lost = 0;
 
-	kt_common_init(&opts.common);
-	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
-		return status;
-	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXCEPTIONS, "exception");
+	status = kt_run_open(&x.run, &opts->common, KT_VIEW_EXCEPTIONS, "exception");
 	if (status == KT_OK && !x.run.record)
 		x.lines = kt_exception_lines_new(x.run.out);
 	if (status == KT_OK)
@@ -247,6 +239,17 @@ static enum kt_status run_exceptions(int argc, char **argv)
 	free(x.tallies);
 	free(x.tally_of_vm);
 	return kt_run_close(&x.run, status, lost);
+}
+
+static enum kt_status run_exceptions(int argc, char **argv)
+{
+	struct kt_exceptions_opts opts = {};
+	enum kt_status status;
+
+	kt_common_init(&opts.common);
+	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
+		return status;
+	return kt_exceptions_run(&opts);
 }
 
 const struct kt_cmd kt_cmd_exceptions = { "exceptions",

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agg/exits.h"
+#include "../agg/exit_rows.h"
 #include "../agg/hist.h"
 #include "../decode/decode.h"
 #include "../lib/log.h"
@@ -13,16 +13,10 @@
 #include "cmd.h"
 #include "common.h"
 #include "lost.h"
-
-struct exits_opts {
-	struct kt_common common;
-	bool hist;
-	u32 by;
-	u64 interval_ns;
-};
+#include "views.h"
 
 struct exits {
-	const struct exits_opts *opts;
+	const struct kt_exits_opts *opts;
 	struct kt_run run;
 	struct kt_exit_agg agg; /* of this interval */
 	/* By slot, then by index of the reason: what was reported so far, NULL: nothing. */
@@ -32,9 +26,10 @@ struct exits {
 	u64 run_began;
 	/* of the whole run */
 	u64 exits, unpaired_exits, unfinished_exits, unpaired_entries;
+	struct kt_exit_rows *rows; /* of a capture */
 };
 
-static int parse_by(void *dst, const char *text, struct kt_str *why)
+int kt_exits_parse_by(void *dst, const char *text, struct kt_str *why)
 {
 	static const struct {
 		const char *name;
@@ -64,11 +59,11 @@ static int parse_by(void *dst, const char *text, struct kt_str *why)
 }
 
 static const struct kt_opt own_opts[] = {
-	{ "hist", 0, KT_OPT_FLAG, offsetof(struct exits_opts, hist), NULL,
+	{ "hist", 0, KT_OPT_FLAG, offsetof(struct kt_exits_opts, hist), NULL,
 	  "draw the distribution of handling times of each line", 0, 0, NULL },
-	{ "by", 0, KT_OPT_PARSE, offsetof(struct exits_opts, by), "KEY[,KEY]",
-	  "a line for each: reason, vm, vcpu (default: reason,vm)", 0, 0, parse_by },
-	{ "interval", 'i', KT_OPT_DURATION, offsetof(struct exits_opts, interval_ns), "SEC",
+	{ "by", 0, KT_OPT_PARSE, offsetof(struct kt_exits_opts, by), "KEY[,KEY]",
+	  "a line for each: reason, vm, vcpu (default: reason,vm)", 0, 0, kt_exits_parse_by },
+	{ "interval", 'i', KT_OPT_DURATION, offsetof(struct kt_exits_opts, interval_ns), "SEC",
 	  "print every SEC seconds what came since the last time", 1000000, 0, NULL },
 };
 
@@ -187,6 +182,11 @@ static void add_unfinished(struct exits *x, const struct kt_vcpu *v)
 
 static void collect(struct exits *x, bool final)
 {
+	if (x->run.recorded) {
+		if (final)
+			x->unpaired_entries = kt_run_unpaired_entries(&x->run);
+		return;
+	}
 	x->epoch = kt_session_next_epoch(x->run.session);
 	kt_session_each_cell(x->run.session, add_cell, x);
 	for (u32 slot = 1; final && slot < kt_session_slots(x->run.session); slot++)
@@ -202,6 +202,20 @@ static void on_gone(void *ctx, u32 slot, const struct kt_vcpu *v)
 	kt_session_each_cell_of(x->run.session, slot, add_cell, x);
 	forget_vcpu(x, slot);
 	add_unfinished(x, v);
+}
+
+/* Of a capture. */
+static void on_row(void *ctx, const struct kt_ordered *o)
+{
+	const struct kt_row_exit *row = (const struct kt_row_exit *)o->event.head;
+	struct exits *x = ctx;
+
+	if (o->event.kind != KT_ROW_EXIT)
+		return;
+	kt_exit_rows_add(x->rows, row, o->event.vm->id);
+	x->exits++;
+	x->unpaired_exits += row->end == KT_END_NO_ENTRY;
+	x->unfinished_exits += row->end == KT_END_OPEN;
 }
 
 /* ---- printing ---- */
@@ -264,7 +278,7 @@ static void add_name(const struct exits *x, const struct kt_exit_key *key, struc
 
 	if (vm)
 		kt_str_add(s, vm->name);
-	if (vm && vm->gone)
+	if (vm && vm->gone && !x->run.recorded)
 		kt_str_add(s, " (gone)");
 }
 
@@ -362,7 +376,7 @@ static void print_text(struct exits *x)
 	if (x->opts->interval_ns) {
 		struct kt_str text = {};
 
-		kt_str_add_clock(&text, kt_monotonic_ns() + x->run.realtime_offset);
+		kt_str_add_clock(&text, kt_run_now(&x->run) + x->run.realtime_offset);
 		kt_str_add_char(&text, '\n');
 		kt_out_write(x->run.out, text.data, text.len);
 		kt_str_free(&text);
@@ -476,7 +490,7 @@ static void record_summary(const struct exits *x)
 	kt_record_u64(r, "unpaired_exits", x->unpaired_exits);
 	kt_record_u64(r, "unfinished_exits", x->unfinished_exits);
 	kt_record_u64(r, "unpaired_entries", x->unpaired_entries);
-	kt_record_u64(r, "duration_ns", kt_monotonic_ns() - x->run_began);
+	kt_record_u64(r, "duration_ns", kt_run_now(&x->run) - x->run_began);
 	kt_lost_record(&x->run);
 	kt_record_end(r);
 }
@@ -486,7 +500,7 @@ static void print_summary(const struct exits *x)
 	struct kt_str text = {};
 
 	kt_str_addf(&text, "%llu exits in ", x->exits);
-	kt_str_add_ns(&text, kt_monotonic_ns() - x->run_began);
+	kt_str_add_ns(&text, kt_run_now(&x->run) - x->run_began);
 	if (x->unpaired_exits || x->unfinished_exits || x->unpaired_entries)
 		kt_str_addf(
 			&text,
@@ -502,7 +516,7 @@ static void print_summary(const struct exits *x)
 static void on_interval(void *ctx, bool final)
 {
 	struct exits *x = ctx;
-	u64 now = kt_monotonic_ns();
+	u64 now = kt_run_now(&x->run);
 
 	collect(x, final);
 	kt_exit_agg_sort(&x->agg);
@@ -518,28 +532,37 @@ static void on_interval(void *ctx, bool final)
 		print_summary(x);
 	kt_out_flush(x->run.out);
 	kt_exit_agg_fini(&x->agg);
+	if (x->rows)
+		kt_exit_rows_forget(x->rows);
 	x->began = now;
 }
 
 static const struct kt_loop_ops ops = { .gone = on_gone, .interval = on_interval };
 
-static enum kt_status run_exits(int argc, char **argv)
+/* Room for what the session, or the capture, is added up in. */
+static void begin(struct exits *x, u32 *slots)
 {
-	struct exits_opts opts = { .by = KT_BY_REASON | KT_BY_VM };
-	struct exits x = { .opts = &opts };
+	if (x->run.recorded) {
+		x->run.row = on_row;
+		x->rows = kt_exit_rows_new(&x->agg, x->opts->by);
+	} else {
+		*slots = kt_session_slots(x->run.session);
+		x->before = kt_alloc(*slots * sizeof(*x->before));
+	}
+	x->began = x->run_began = kt_run_now(&x->run);
+}
+
+enum kt_status kt_exits_run(const struct kt_exits_opts *opts)
+{
+	struct exits x = { .opts = opts };
 	enum kt_status status;
 	u64 lost_exits = 0;
 	u32 slots = 0;
 
-	kt_common_init(&opts.common);
-	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
-		return status;
-	status = kt_run_open(&x.run, &opts.common, KT_VIEW_EXITS, "exits");
+	status = kt_run_open(&x.run, &opts->common, KT_VIEW_EXITS, "exits");
 	if (status == KT_OK) {
-		slots = kt_session_slots(x.run.session);
-		x.before = kt_alloc(slots * sizeof(*x.before));
-		x.began = x.run_began = kt_monotonic_ns();
-		status = kt_run_loop(&x.run, opts.interval_ns, "exits", &ops, &x);
+		begin(&x, &slots);
+		status = kt_run_loop(&x.run, opts->interval_ns, "exits", &ops, &x);
 	}
 	if (status == KT_OK) {
 		lost_exits = kt_lost_total(&x.run);
@@ -550,7 +573,19 @@ static enum kt_status run_exits(int argc, char **argv)
 	for (u32 slot = 0; slot < slots; slot++)
 		forget_vcpu(&x, slot);
 	free(x.before);
+	kt_exit_rows_free(x.rows);
 	return kt_run_close(&x.run, status, lost_exits);
+}
+
+static enum kt_status run_exits(int argc, char **argv)
+{
+	struct kt_exits_opts opts = { .by = KT_EXITS_BY };
+	enum kt_status status;
+
+	kt_common_init(&opts.common);
+	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
+		return status;
+	return kt_exits_run(&opts);
 }
 
 const struct kt_cmd kt_cmd_exits = { "exits", "why VMs exit and how long each exit takes",

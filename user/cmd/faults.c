@@ -14,12 +14,11 @@
 #include "cmd.h"
 #include "common.h"
 #include "lost.h"
+#include "recorded.h"
+#include "views.h"
 
-struct faults_opts {
-	struct kt_common common;
-	bool hist;
-	u32 top;
-};
+/* Of a capture, so that the memory taken has a bound. */
+#define MAX_REGIONS 40000
 
 /* A 2 MiB region of a VM, as read from the kernel. */
 struct region {
@@ -29,20 +28,21 @@ struct region {
 };
 
 struct faults {
-	const struct faults_opts *opts;
+	const struct kt_faults_opts *opts;
 	struct kt_run run;
 	struct kt_fault_lines *lines; /* unless run.record */
 	struct region *regions;
 	size_t region_count;
-	struct kt_fault *unfinished; /* --hist: the guest didn't go on after these */
+	struct kt_region_index index; /* of a capture: over the above */
+	struct kt_fault *unfinished;  /* --hist: the guest didn't go on after these */
 	size_t unfinished_count;
 	u64 seen;
 };
 
 static const struct kt_opt own_opts[] = {
-	{ "hist", 0, KT_OPT_FLAG, offsetof(struct faults_opts, hist), NULL,
+	{ "hist", 0, KT_OPT_FLAG, offsetof(struct kt_faults_opts, hist), NULL,
 	  "add up by VM and 2 MiB region, in the kernel; hottest first", 0, 0, NULL },
-	{ "top", 0, KT_OPT_U32, offsetof(struct faults_opts, top), "N",
+	{ "top", 0, KT_OPT_U32, offsetof(struct kt_faults_opts, top), "N",
 	  "with --hist: only the N hottest regions (default 20 in text, all in json and csv)", 1,
 	  0xffffffff, NULL },
 };
@@ -72,7 +72,7 @@ static const struct kt_cmd_help help = {
 
 static void show(struct faults *x, const struct kt_fault *f)
 {
-	const struct kt_vm_entry *vm = kt_vm_table_get(x->run.vms, f->head.tgid);
+	const struct kt_vm_entry *vm = kt_vm_table_at(x->run.vms, f->head.tgid, f->head.ts);
 	u64 realtime = f->head.ts + x->run.realtime_offset;
 
 	x->seen++;
@@ -81,11 +81,6 @@ static void show(struct faults *x, const struct kt_fault *f)
 		return;
 	}
 	kt_fault_line(x->lines, f, vm, realtime);
-}
-
-static void on_event(void *ctx, const struct kt_head *head)
-{
-	show(ctx, (const struct kt_fault *)head);
 }
 
 static void on_lost(void *ctx, u32 cpu, u64 count)
@@ -99,8 +94,7 @@ static void on_idle(void *ctx)
 {
 	struct faults *x = ctx;
 
-	x->run.realtime_offset = kt_realtime_offset_ns();
-	kt_out_flush(x->run.out);
+	kt_run_idle(&x->run);
 }
 
 /* ---- by region ---- */
@@ -136,12 +130,48 @@ static u32 space_of(const struct kt_fault *f)
 	return f->isa == KT_ISA_VMX ? KT_SPACE_EPT : KT_SPACE_NPT;
 }
 
+static struct kt_region_key region_of(const struct kt_fault *f)
+{
+	return (struct kt_region_key) { .region = f->address >> KT_REGION_SHIFT,
+					.tgid = f->head.tgid,
+					.space = space_of(f) };
+}
+
+/* As bpf/faults.bpf.c adds them up. */
+static void add_recorded(struct faults *x, const struct kt_fault *f)
+{
+	const struct kt_vm_entry *vm = kt_vm_table_at(x->run.vms, f->head.tgid, f->head.ts);
+	struct kt_region_key key = region_of(f);
+	u32 number = kt_region_number(&x->index, &key, vm->id, MAX_REGIONS);
+
+	if (!number) {
+		x->run.recorded->counters.faults_without_region++;
+		return;
+	}
+	if (number > x->region_count) {
+		x->regions = kt_grow(x->regions, x->region_count, sizeof(*x->regions));
+		x->regions[x->region_count++] = (struct region) { .key = key, .vm = vm };
+	}
+	kt_region_sums_add_one(&x->regions[number - 1].sums, key.space, f->error_code, f->duration);
+	x->seen++;
+}
+
+/* With --hist, only a capture has them one by one. */
+static void on_event(void *ctx, const struct kt_head *head)
+{
+	const struct kt_fault *f = (const struct kt_fault *)head;
+	struct faults *x = ctx;
+
+	if (x->opts->hist)
+		add_recorded(x, f);
+	else
+		show(x, f);
+}
+
 /* A fault whose exit never ended counts in its region, without a time. */
 static void add_unfinished(struct faults *x, const struct kt_fault *f)
 {
-	struct kt_region_key key = { .region = f->address >> KT_REGION_SHIFT,
-				     .tgid = f->head.tgid,
-				     .space = space_of(f) };
+	struct kt_region_key key = region_of(f);
 
 	kt_region_sums_add_fault(&new_region(x, &key)->sums, key.space, f->error_code);
 	x->seen++;
@@ -211,7 +241,9 @@ static int hotter(const void *left, const void *right)
 static void take_regions(void *ctx)
 {
 	struct faults *x = ctx;
-	int err = x->opts->hist ? kt_session_each_region(x->run.session, on_region, x) : 0;
+	int err = x->opts->hist && x->run.session
+			  ? kt_session_each_region(x->run.session, on_region, x)
+			  : 0;
 
 	if (err)
 		kt_warn("cannot read the regions: %s", strerror(-err));
@@ -384,10 +416,10 @@ static void print_summary(const struct faults *x)
 static void on_interval(void *ctx, bool final)
 {
 	struct faults *x = ctx;
-	u64 now = kt_monotonic_ns() + x->run.realtime_offset;
+	u64 now = kt_run_now(&x->run) + x->run.realtime_offset;
 
 	(void) final;
-	for (u32 slot = 1; slot < kt_session_slots(x->run.session); slot++)
+	for (u32 slot = 1; x->run.session && slot < kt_session_slots(x->run.session); slot++)
 		take_unfinished(x, slot);
 	if (x->opts->hist) {
 		collect_regions(x);
@@ -409,18 +441,14 @@ static const struct kt_loop_ops ops = { .event = on_event,
 					.idle = on_idle,
 					.interval = on_interval };
 
-static enum kt_status run_faults(int argc, char **argv)
+enum kt_status kt_faults_run(const struct kt_faults_opts *opts)
 {
-	struct faults_opts opts = {};
-	struct faults x = { .opts = &opts };
+	struct faults x = { .opts = opts };
 	enum kt_status status;
 	u64 lost = 0;
 
-	kt_common_init(&opts.common);
-	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
-		return status;
-	status = kt_run_open(&x.run, &opts.common, opts.hist ? KT_VIEW_REGIONS : KT_VIEW_FAULTS,
-			     opts.hist ? "faults" : "fault");
+	status = kt_run_open(&x.run, &opts->common, opts->hist ? KT_VIEW_REGIONS : KT_VIEW_FAULTS,
+			     opts->hist ? "faults" : "fault");
 	if (status == KT_OK && !x.run.record)
 		x.lines = kt_fault_lines_new(x.run.out);
 	if (status == KT_OK)
@@ -433,7 +461,19 @@ static enum kt_status run_faults(int argc, char **argv)
 	kt_fault_lines_free(x.lines);
 	free(x.regions);
 	free(x.unfinished);
+	kt_region_index_fini(&x.index);
 	return kt_run_close(&x.run, status, lost);
+}
+
+static enum kt_status run_faults(int argc, char **argv)
+{
+	struct kt_faults_opts opts = {};
+	enum kt_status status;
+
+	kt_common_init(&opts.common);
+	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
+		return status;
+	return kt_faults_run(&opts);
 }
 
 const struct kt_cmd kt_cmd_faults = { "faults", "guest memory faults that KVM handles",

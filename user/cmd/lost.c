@@ -1,25 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "../sink/units.h"
 #include "lost.h"
+#include "recorded.h"
 
 void kt_lost_print(const struct kt_run *run, const char *what, u32 cpu, u64 count)
 {
-	u64 now = kt_monotonic_ns();
+	u64 now = kt_run_now(run);
+	bool known = cpu != KT_ROW_NONE;
 	struct kt_str line = {};
 
+	if (run->recorded)
+		what = "events"; /* of any kind */
 	if (run->record) {
 		kt_record_begin(run->record, "lost");
 		kt_record_time(run->record, "time", now + run->realtime_offset);
 		kt_record_u64(run->record, "ts_ns", now);
-		kt_record_u64(run->record, "cpu", cpu);
+		if (known)
+			kt_record_u64(run->record, "cpu", cpu);
+		else
+			kt_record_null(run->record, "cpu");
 		kt_record_u64(run->record, "count", count);
 		kt_record_end(run->record);
 		return;
 	}
 	kt_str_add_clock(&line, now + run->realtime_offset);
-	kt_str_addf(&line,
-		    " LOST %llu %s on CPU %u: its buffer was full (--buffer makes it larger)\n",
-		    count, what, cpu);
+	kt_str_addf(&line, " LOST %llu %s on CPU ", count, what);
+	if (known)
+		kt_str_add_u64(&line, cpu);
+	else
+		kt_str_add_char(&line, '?');
+	kt_str_add(&line, ": its buffer was full (--buffer makes it larger)\n");
 	kt_out_write(run->out, line.data, line.len);
 	kt_str_free(&line);
 }
@@ -51,12 +61,12 @@ u64 kt_lost_vcpus(const struct kt_counters *c)
 
 static void count_causes(const struct kt_run *run, u64 counts[CAUSES])
 {
-	const struct kt_counters *c = kt_session_counters(run->session);
+	const struct kt_counters *c = kt_run_counters(run);
 
-	counts[CAUSE_BUFFER] = 0;
-	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++)
-		counts[CAUSE_BUFFER] += kt_session_lost(run->session, cpu);
-	counts[CAUSE_MISSED] = kt_session_missed(run->session);
+	counts[CAUSE_BUFFER] = kt_run_lost_elsewhere(run);
+	for (u32 cpu = 0; cpu < kt_run_cpus(run); cpu++)
+		counts[CAUSE_BUFFER] += kt_run_lost(run, cpu);
+	counts[CAUSE_MISSED] = kt_run_missed(run);
 	counts[CAUSE_VCPUS] = kt_lost_vcpus(c);
 	counts[CAUSE_HISTOGRAMS] = c->exits_without_cell;
 	counts[CAUSE_REGIONS] = c->faults_without_region;
@@ -90,8 +100,8 @@ void kt_lost_record(const struct kt_run *run)
 	for (size_t i = 0; i < CAUSES; i++)
 		kt_record_u64(r, causes[i].field, counts[i]);
 	kt_record_array(r, "cpus");
-	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++) {
-		u64 count = kt_session_lost(run->session, cpu);
+	for (u32 cpu = 0; cpu < kt_run_cpus(run); cpu++) {
+		u64 count = kt_run_lost(run, cpu);
 
 		if (!count)
 			continue;
@@ -102,16 +112,18 @@ void kt_lost_record(const struct kt_run *run)
 	}
 	kt_record_array_end(r);
 	kt_record_object_end(r);
+	if (run->recorded)
+		kt_recorded_record(run);
 }
 
 static void add_cpus(struct kt_str *s, const struct kt_run *run)
 {
 	const char *between = ", on";
 
-	for (u32 cpu = 0; cpu < kt_session_cpus(run->session); cpu++) {
-		if (!kt_session_lost(run->session, cpu))
+	for (u32 cpu = 0; cpu < kt_run_cpus(run); cpu++) {
+		if (!kt_run_lost(run, cpu))
 			continue;
-		kt_str_addf(s, "%s CPU %u: %llu", between, cpu, kt_session_lost(run->session, cpu));
+		kt_str_addf(s, "%s CPU %u: %llu", between, cpu, kt_run_lost(run, cpu));
 		between = ",";
 	}
 }
@@ -121,6 +133,8 @@ void kt_lost_add(struct kt_str *s, const struct kt_run *run)
 	const char *between = ":";
 	u64 counts[CAUSES];
 
+	if (run->recorded)
+		kt_recorded_add(s, run);
 	count_causes(run, counts);
 	if (!sum(counts))
 		return;

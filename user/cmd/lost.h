@@ -13,7 +13,8 @@ u64 kt_lost_vcpus(const struct kt_counters *c);
 u64 kt_lost_total(const struct kt_run *run);
 /*
  * "lost":{"total":…,"buffer":…,"missed":…,"vcpu_capacity":…,"histogram_capacity":…,
- * "region_capacity":…,"cpus":[{"cpu":…,"count":…}]}; cpus says where those of "buffer" were lost.
+ * "region_capacity":…,"cpus":[{"cpu":…,"count":…}]}; cpus says where those of "buffer" were lost. Of a
+ * capture also what of it is missing, as kt_recorded_record().
  */
 void kt_lost_record(const struct kt_run *run);
 /* "; LOST 12: …" when anything was lost. */

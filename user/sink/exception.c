@@ -106,7 +106,7 @@ static void add_cr_cause(struct kt_str *s, const struct kt_exception *e,
 	}
 }
 
-static void add_cause(struct kt_str *s, const struct kt_exception *e)
+void kt_exception_cause(struct kt_str *s, const struct kt_exception *e)
 {
 	struct cause c = cause_of(e);
 
@@ -146,18 +146,11 @@ static void add_error_code(struct kt_str *s, const struct kt_exception *e)
 	kt_bits_end(&bits);
 }
 
-static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
-			     const struct kt_vm_entry *vm, bool colour)
+void kt_exception_words(struct kt_str *s, const struct kt_exception *e,
+			const struct kt_vm_entry *vm, bool colour)
 {
 	const char *name = kt_vector_name(e->vector);
 
-	kt_str_add_char(s, ' ');
-	kt_str_add_safe(s, vm->name);
-	kt_str_add(s, " vcpu");
-	if (e->head.vcpu_id == KT_NO_VCPU)
-		kt_str_add(s, "?");
-	else
-		kt_str_add_u64(s, e->head.vcpu_id);
 	kt_str_add(s, " vector=");
 	kt_str_add_u64(s, e->vector);
 	if (colour)
@@ -181,7 +174,20 @@ static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
 	}
 	if (e->flags & KT_EXC_REINJECTED)
 		kt_str_add(s, " reinjected");
-	add_cause(s, e);
+	kt_exception_cause(s, e);
+}
+
+static void add_all_but_time(struct kt_str *s, const struct kt_exception *e,
+			     const struct kt_vm_entry *vm, bool colour)
+{
+	kt_str_add_char(s, ' ');
+	kt_str_add_safe(s, vm->name);
+	kt_str_add(s, " vcpu");
+	if (e->head.vcpu_id == KT_NO_VCPU)
+		kt_str_add(s, "?");
+	else
+		kt_str_add_u64(s, e->head.vcpu_id);
+	kt_exception_words(s, e, vm, colour);
 	kt_str_add_char(s, '\n');
 }
 

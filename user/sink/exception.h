@@ -18,6 +18,11 @@ void kt_exception_line(struct kt_exception_lines *l, const struct kt_exception *
 /* The line itself. */
 void kt_exception_text(struct kt_str *s, const struct kt_exception *e, const struct kt_vm_entry *vm,
 		       u64 realtime_ns, bool colour);
+/* The part of it that says what led to the exception, " after RDMSR 0x… (…)"; nothing if not known. */
+void kt_exception_cause(struct kt_str *s, const struct kt_exception *e);
+/* What stands behind the vCPU there, beginning with a blank. */
+void kt_exception_words(struct kt_str *s, const struct kt_exception *e,
+			const struct kt_vm_entry *vm, bool colour);
 /* r is of the main type "exception", and outlives not the table of VMs either. */
 void kt_exception_record(struct kt_record *r, const struct kt_exception *e,
 			 const struct kt_vm_entry *vm, u64 realtime_ns);

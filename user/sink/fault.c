@@ -56,17 +56,27 @@ static struct kt_memo_key key_of(const struct shape *shape, const struct kt_vm_e
 
 /* ---- text ---- */
 
-static void add_where(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm)
+static void add_space(struct kt_str *s, const struct kt_fault *f)
 {
 	const char *space = space_of(f);
 
 	kt_str_add_char(s, ' ');
+	kt_str_add(s, space ? space : "address");
+	kt_str_add_char(s, '=');
+}
+
+static void add_vcpu(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm)
+{
+	kt_str_add_char(s, ' ');
 	kt_str_add_safe(s, vm->name);
 	kt_str_add(s, " vcpu");
 	kt_str_add_u64(s, f->head.vcpu_id);
-	kt_str_add_char(s, ' ');
-	kt_str_add(s, space ? space : "address");
-	kt_str_add_char(s, '=');
+}
+
+static void add_where(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm)
+{
+	add_vcpu(s, f, vm);
+	add_space(s, f);
 }
 
 static void add_why(struct kt_str *s, const struct kt_fault *f)
@@ -87,19 +97,25 @@ static void add_duration(struct kt_str *s, const struct kt_fault *f)
 		kt_str_add_ns(s, f->duration);
 	else
 		kt_str_add_char(s, '?');
-	kt_str_add_char(s, '\n');
+}
+
+void kt_fault_words(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm)
+{
+	add_space(s, f);
+	kt_str_add_hex(s, f->address);
+	add_why(s, f);
+	kt_str_add_hex(s, f->rip);
+	kt_str_add_symbol(s, vm->symbols, f->rip);
+	add_duration(s, f);
 }
 
 void kt_fault_text(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm,
 		   u64 realtime_ns)
 {
 	kt_str_add_clock(s, realtime_ns);
-	add_where(s, f, vm);
-	kt_str_add_hex(s, f->address);
-	add_why(s, f);
-	kt_str_add_hex(s, f->rip);
-	kt_str_add_symbol(s, vm->symbols, f->rip);
-	add_duration(s, f);
+	add_vcpu(s, f, vm);
+	kt_fault_words(s, f, vm);
+	kt_str_add_char(s, '\n');
 }
 
 struct kt_fault_lines {
@@ -161,6 +177,7 @@ void kt_fault_line(struct kt_fault_lines *l, const struct kt_fault *f, const str
 		kt_str_add_hex(&l->line, f->rip);
 		kt_str_add_symbol(&l->line, vm->symbols, f->rip);
 		add_duration(&l->line, f);
+		kt_str_add_char(&l->line, '\n');
 	} else {
 		kt_fault_text(&l->line, f, vm, realtime_ns);
 	}

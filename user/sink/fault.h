@@ -18,6 +18,8 @@ void kt_fault_line(struct kt_fault_lines *l, const struct kt_fault *f, const str
 /* The line itself. */
 void kt_fault_text(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm,
 		   u64 realtime_ns);
+/* What stands behind the vCPU there, beginning with a blank. */
+void kt_fault_words(struct kt_str *s, const struct kt_fault *f, const struct kt_vm_entry *vm);
 /* r is of the main type "fault", and outlives not the table of VMs either. */
 void kt_fault_record(struct kt_record *r, const struct kt_fault *f, const struct kt_vm_entry *vm,
 		     u64 realtime_ns);

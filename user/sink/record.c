@@ -79,6 +79,11 @@ void kt_record_free(struct kt_record *r)
 	free(r);
 }
 
+bool kt_record_nests(const struct kt_record *r)
+{
+	return r->format == KT_FORMAT_JSON;
+}
+
 struct kt_str *kt_record_scratch(struct kt_record *r)
 {
 	kt_str_reset(&r->scratch);

@@ -28,6 +28,8 @@ struct kt_record;
 struct kt_record *kt_record_new(enum kt_format format, struct kt_out *out, const char *main_type);
 void kt_record_free(struct kt_record *r);
 
+/* json: fields may differ from record to record, and what is nested stays so. */
+bool kt_record_nests(const struct kt_record *r);
 /* Begins a record; json writes "type":TYPE first. */
 void kt_record_begin(struct kt_record *r, const char *type);
 /* An empty string to build a value in; the record's own, so that values cost no allocation. */

@@ -13,7 +13,7 @@ struct kt_cmd {
 };
 
 extern const struct kt_cmd kt_cmd_exits, kt_cmd_exceptions, kt_cmd_faults, kt_cmd_vms,
-	kt_cmd_doctor, kt_cmd_record;
+	kt_cmd_doctor, kt_cmd_record, kt_cmd_report;
 
 /* What --help prints of a command. */
 struct kt_cmd_help {
@@ -21,10 +21,11 @@ struct kt_cmd_help {
 	const char *text;     /* what it does and how to read its output */
 	const char *examples; /* lines, may be NULL */
 	const struct kt_opt_group *groups;
+	int arguments; /* how many it takes at most besides options: argv[1] and so on, then NULL */
 };
 
 /*
- * Parses a command's options, no positional arguments allowed. Returns true when the command goes
+ * Parses a command's options. Returns true when the command goes
  * on; otherwise *status is what to exit with: --help was printed, or a usage error.
  */
 bool kt_cmd_parse(const struct kt_cmd_help *help, void *opts, int argc, char **argv,

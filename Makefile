@@ -26,7 +26,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wer
 # What of user/live does without libbpf, for unit tests.
 PURE_LIVE := $(addprefix user/live/,facts.c programs.c plan.c items.c kvm_watch.c tracefs.c)
 CORE_SRC := $(sort $(wildcard user/lib/*.c user/decode/*.c user/event/*.c user/agg/*.c user/sink/*.c \
-	user/store/*.c user/replay/*.c)) \
+	user/store/*.c user/replay/*.c user/export/*.c)) \
 	$(PURE_LIVE)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
 MAIN_SRC := $(sort $(wildcard user/cmd/*.c) $(filter-out $(PURE_LIVE),$(wildcard user/live/*.c))) \

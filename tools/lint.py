@@ -21,8 +21,9 @@ LAYERS = {
     "sink": {"lib", "decode", "event", "agg", "store", "sink", "shared"},
     "store": {"lib", "store", "shared"},
     "replay": {"lib", "decode", "event", "store", "replay", "shared"},
+    "export": {"lib", "decode", "event", "store", "sink", "replay", "export", "shared"},
     "live": {"lib", "event", "live", "shared"},
-    "cmd": {"lib", "decode", "event", "agg", "sink", "store", "replay", "live", "cmd",
+    "cmd": {"lib", "decode", "event", "agg", "sink", "store", "replay", "export", "live", "cmd",
             "shared"},
     "main.c": {"lib", "cmd"},
 }

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What events are called in a Perfetto trace, and which arguments they have. */
+#include <errno.h>
+
+#include "../../bpf/shared/event.h"
+#include "../decode/decode.h"
+#include "../sink/exception.h"
+#include "../store/convert.h"
+#include "perfetto_priv.h"
+
+/* ---- names ---- */
+
+static u64 exit_key(const void *row)
+{
+	const struct kt_row_exit *e = row;
+
+	return (u64)e->isa << 32 | e->reason;
+}
+
+static void exit_name(struct kt_str *s, const void *row)
+{
+	const struct kt_row_exit *e = row;
+
+	kt_exit_add(s, e->isa, e->reason);
+}
+
+static u64 exception_key(const void *row)
+{
+	const struct kt_row_exception *e = row;
+
+	return e->vector | (u64)(e->flags & KT_EXC_REINJECTED) << 8;
+}
+
+static void exception_name(struct kt_str *s, const void *row)
+{
+	const struct kt_row_exception *e = row;
+	const char *name = kt_vector_name(e->vector);
+
+	if (name)
+		kt_str_add(s, name);
+	else
+		kt_str_addf(s, "vector %u", e->vector);
+	if (e->flags & KT_EXC_REINJECTED)
+		kt_str_add(s, " reinjected");
+}
+
+static bool is_ept(const struct kt_row_fault *f)
+{
+	return f->flags & KT_FAULT_EXIT && f->exit_isa == KT_ISA_VMX &&
+	       kt_exit_is_gpa_fault(f->exit_isa, f->exit_reason);
+}
+
+static u64 fault_key(const void *row)
+{
+	const struct kt_row_fault *f = row;
+
+	return is_ept(f) ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
+}
+
+static void fault_name(struct kt_str *s, const void *row)
+{
+	kt_str_addf(s, "%s fault", kt_access_name((enum kt_access)fault_key(row)));
+}
+
+static u64 msr_key(const void *row)
+{
+	const struct kt_row_msr *m = row;
+
+	return m->index | (u64) !!m->write << 32 | (u64) !!m->failed << 33;
+}
+
+static void msr_name(struct kt_str *s, const void *row)
+{
+	const struct kt_row_msr *m = row;
+
+	kt_str_add(s, m->write ? "WRMSR " : "RDMSR ");
+	if (!kt_msr_add(s, m->index))
+		kt_str_add_hex(s, m->index);
+	if (m->failed)
+		kt_str_add(s, " refused");
+}
+
+static u64 pio_key(const void *row)
+{
+	const struct kt_row_pio *io = row;
+
+	return io->port | (u64) !!io->write << 16;
+}
+
+static void pio_name(struct kt_str *s, const void *row)
+{
+	const struct kt_row_pio *io = row;
+
+	kt_str_add(s, io->write ? "OUT " : "IN ");
+	kt_str_add_hex(s, io->port);
+}
+
+/* kvm_mmio's types, and what KVM's ioeventfd took (kinds.def). */
+static const char *const mmio_names[] = { "MMIO read, to user space", "MMIO read", "MMIO write",
+					  "MMIO write, ioeventfd" };
+
+static u64 mmio_key(const void *row)
+{
+	return ((const struct kt_row_mmio *)row)->access;
+}
+
+static void mmio_name(struct kt_str *s, const void *row)
+{
+	u64 access = mmio_key(row);
+
+	kt_str_add(s, access < KT_ARRAY_SIZE(mmio_names) ? mmio_names[access] : "MMIO");
+}
+
+static u64 cr_key(const void *row)
+{
+	const struct kt_row_cr *c = row;
+
+	return c->cr | (u64) !!c->write << 8;
+}
+
+static void cr_name(struct kt_str *s, const void *row)
+{
+	const struct kt_row_cr *c = row;
+
+	kt_str_addf(s, "CR%u %s", c->cr, c->write ? "write" : "read");
+}
+
+static u64 cpuid_key(const void *row)
+{
+	return ((const struct kt_row_cpuid *)row)->function;
+}
+
+static void cpuid_name(struct kt_str *s, const void *row)
+{
+	kt_str_add(s, "CPUID ");
+	kt_str_add_hex(s, cpuid_key(row));
+}
+
+/* Odd numbers are the guest's: they have one name. */
+static u64 hypercall_key(const void *row)
+{
+	u64 nr = ((const struct kt_row_hypercall *)row)->nr;
+
+	return nr < 0xffffffff ? nr : 0xffffffff;
+}
+
+static void hypercall_name(struct kt_str *s, const void *row)
+{
+	u64 nr = hypercall_key(row);
+
+	kt_str_add(s, "hypercall");
+	if (nr != 0xffffffff)
+		kt_str_addf(s, " %u", (u32)nr);
+}
+
+static u64 emulate_key(const void *row)
+{
+	return !!((const struct kt_row_emulate *)row)->failed;
+}
+
+static void emulate_name(struct kt_str *s, const void *row)
+{
+	kt_str_add(s, emulate_key(row) ? "emulation failed" : "emulate");
+}
+
+static u64 irq_key(const void *row)
+{
+	return ((const struct kt_row_inject_irq *)row)->vector;
+}
+
+static void irq_name(struct kt_str *s, const void *row)
+{
+	kt_str_add(s, "IRQ ");
+	kt_str_add_hex(s, irq_key(row));
+}
+
+/* As kvm_userspace_exit prints it: with an error, the reason is that of an earlier one. */
+static u64 userspace_key(const void *row)
+{
+	const struct kt_row_userspace_exit *u = row;
+
+	if (u->error >= 0)
+		return u->reason;
+	return u->error == -EINTR ? 1ull << 32 : 2ull << 32;
+}
+
+static void userspace_name(struct kt_str *s, const void *row)
+{
+	u64 key = userspace_key(row);
+	const char *name = key >> 32 == 1 ? "restart" : key >> 32 ? "error" : NULL;
+
+	if (!name)
+		name = kt_user_exit_name((u32)key);
+	kt_str_add(s, "user space: ");
+	if (name)
+		kt_str_add(s, name);
+	else
+		kt_str_add_u64(s, key);
+}
+
+static u64 halt_poll_key(const void *row)
+{
+	return !!((const struct kt_row_halt_poll *)row)->grow;
+}
+
+static void halt_poll_name(struct kt_str *s, const void *row)
+{
+	kt_str_add(s, halt_poll_key(row) ? "halt polling grows" : "halt polling shrinks");
+}
+
+static u64 wakeup_key(const void *row)
+{
+	return !!((const struct kt_row_wakeup *)row)->waited;
+}
+
+static void wakeup_name(struct kt_str *s, const void *row)
+{
+	kt_str_add(s, wakeup_key(row) ? "halted, slept" : "halted, polled");
+}
+
+static u64 lost_key(const void *row)
+{
+	return ((const struct kt_row_lost *)row)->cause;
+}
+
+static void lost_name(struct kt_str *s, const void *row)
+{
+	static const char *const causes[] = { ": buffer full", ": program not run",
+					      ": too many vCPUs" };
+	u64 cause = lost_key(row);
+
+	kt_str_add(s, "events lost");
+	if (cause < KT_ARRAY_SIZE(causes))
+		kt_str_add(s, causes[cause]);
+}
+
+/* ---- arguments that fields don't give ---- */
+
+static void join(void *s, const char *name)
+{
+	if (((struct kt_str *)s)->len)
+		kt_str_add_char(s, '|');
+	kt_str_add(s, name);
+}
+
+static void io_args(struct kt_perfetto *p, const struct kt_io_access *io)
+{
+	const char *name = kt_port_name(io->port);
+
+	kt_perfetto_arg(p, p->extra[ARG_PORT], ARG_POINTER, io->port);
+	if (name)
+		kt_perfetto_text(p, p->extra[ARG_PORT_NAME], name);
+	kt_perfetto_text(p, p->extra[ARG_ACCESS], io->in ? "in" : "out");
+	if (io->size)
+		kt_perfetto_arg(p, p->extra[ARG_SIZE], ARG_UINT, io->size);
+}
+
+static void exit_args(struct kt_perfetto *p, const void *row)
+{
+	const struct kt_row_exit *e = row;
+	struct kt_io_access io;
+	struct kt_cr_access cr;
+	bool write;
+
+	if (kt_exit_io(e->isa, e->reason, e->info1, &io)) {
+		io_args(p, &io);
+	} else if (kt_exit_is_gpa_fault(e->isa, e->reason)) {
+		kt_str_reset(&p->text);
+		if (e->isa == KT_ISA_SVM) {
+			kt_perfetto_arg(p, p->extra[ARG_GPA], ARG_POINTER, e->info2);
+			kt_pferr_names(e->info1, join, &p->text);
+		} else {
+			kt_ept_names(e->info1, join, &p->text);
+		}
+		if (p->text.len)
+			kt_perfetto_text(p, p->extra[ARG_ACCESS], p->text.data);
+	} else if (kt_exit_cr(e->isa, e->reason, e->info1, &cr)) {
+		kt_perfetto_arg(p, p->extra[ARG_CR], ARG_UINT, cr.cr);
+		kt_perfetto_text(p, p->extra[ARG_ACCESS], cr.write ? "write" : "read");
+	} else if (kt_exit_msr(e->isa, e->reason, e->info1, &write)) {
+		kt_perfetto_text(p, p->extra[ARG_ACCESS], write ? "write" : "read");
+	}
+	if (e->end)
+		kt_perfetto_text(p, p->extra[ARG_NOTE],
+				 e->end == KT_END_NO_ENTRY ? "no entry followed"
+							   : "still handled at the end");
+}
+
+static void exception_args(struct kt_perfetto *p, const void *row)
+{
+	const struct kt_row_exception *r = row;
+	struct kt_exception e;
+	bool async = r->flags & KT_EXC_ASYNC_PF;
+
+	kt_exception_of_row(&e, row);
+	if (e.flags & KT_EXC_ERROR_CODE) {
+		kt_perfetto_arg(p, p->extra[ARG_ERROR_CODE], ARG_POINTER, e.error_code);
+		kt_str_reset(&p->text);
+		kt_error_code_names(e.vector, e.error_code, join, &p->text);
+		if (p->text.len)
+			kt_perfetto_text(p, p->extra[ARG_ERROR], p->text.data);
+	}
+	if (e.flags & KT_EXC_ADDRESS)
+		kt_perfetto_arg(p, p->extra[async ? ARG_TOKEN : ARG_ADDRESS], ARG_POINTER,
+				e.address);
+	if (e.flags & KT_EXC_RIP)
+		kt_perfetto_arg(p, p->extra[ARG_RIP], ARG_POINTER, e.rip);
+	if (e.flags & KT_EXC_PROTECTED)
+		kt_perfetto_arg(p, p->extra[ARG_PROTECTED], ARG_BOOL, 1);
+	if (e.flags & KT_EXC_REINJECTED)
+		kt_perfetto_arg(p, p->extra[ARG_REINJECTED], ARG_BOOL, 1);
+	kt_str_reset(&p->text);
+	kt_exception_cause(&p->text, &e);
+	if (p->text.len)
+		kt_perfetto_text(p, p->extra[ARG_CAUSE], p->text.data + 1);
+}
+
+static void fault_args(struct kt_perfetto *p, const void *row)
+{
+	const struct kt_row_fault *f = row;
+
+	kt_str_reset(&p->text);
+	if (is_ept(f))
+		kt_ept_names(f->error_code, join, &p->text);
+	else
+		kt_pferr_names(f->error_code, join, &p->text);
+	if (p->text.len)
+		kt_perfetto_text(p, p->extra[ARG_ACCESS], p->text.data);
+	if (!(f->flags & KT_FAULT_EXIT))
+		return;
+	kt_str_reset(&p->text);
+	kt_exit_add(&p->text, f->exit_isa, f->exit_reason);
+	kt_perfetto_text(p, p->extra[ARG_CAUSE], p->text.data);
+}
+
+static void msr_args(struct kt_perfetto *p, const void *row)
+{
+	const struct kt_row_msr *m = row;
+
+	kt_str_reset(&p->text);
+	if (kt_msr_add(&p->text, m->index))
+		kt_perfetto_text(p, p->extra[ARG_MSR_NAME], p->text.data);
+}
+
+static void pio_args(struct kt_perfetto *p, const void *row)
+{
+	const char *name = kt_port_name(((const struct kt_row_pio *)row)->port);
+
+	if (name)
+		kt_perfetto_text(p, p->extra[ARG_PORT_NAME], name);
+}
+
+static void userspace_args(struct kt_perfetto *p, const void *row)
+{
+	const struct kt_row_userspace_exit *u = row;
+	const u64 data[] = { u->data0, u->data1, u->data2, u->data3, u->data4 };
+
+	for (u32 i = 0; i < u->ndata && i < KT_ARRAY_SIZE(data); i++)
+		kt_perfetto_arg(p, p->extra[ARG_DATA0 + i], ARG_POINTER, data[i]);
+}
+
+/* ---- of all kinds ---- */
+
+static const struct {
+	u64 (*key)(const void *row); /* below 1 << 56 */
+	void (*name)(struct kt_str *s, const void *row);
+	void (*args)(struct kt_perfetto *p, const void *row);
+	const char *own;    /* fields that args() sees to, or that say nothing to people */
+	const char *sparse; /* fields that are left out when they are 0 */
+} kinds[KT_ROW_COUNT] = {
+	[KT_ROW_EXIT] = { exit_key, exit_name, exit_args, "isa,duration,end",
+			  "info1,info2,intr_info,error_code" },
+	[KT_ROW_EXCEPTION] = { exception_key, exception_name, exception_args,
+			       "flags,error_code,address,rip,exit_reason,exit_isa,exit_info1,"
+			       "exit_info2,exit_intr_info,detail,number,value,insn",
+			       NULL },
+	[KT_ROW_FAULT] = { fault_key, fault_name, fault_args, "exit_reason,exit_isa,flags",
+			   "duration" },
+	[KT_ROW_MSR] = { msr_key, msr_name, msr_args, NULL, NULL },
+	[KT_ROW_PIO] = { pio_key, pio_name, pio_args, NULL, NULL },
+	[KT_ROW_MMIO] = { mmio_key, mmio_name, NULL, "access", NULL },
+	[KT_ROW_CR] = { cr_key, cr_name, NULL, NULL, NULL },
+	[KT_ROW_CPUID] = { cpuid_key, cpuid_name, NULL, NULL, NULL },
+	[KT_ROW_HYPERCALL] = { hypercall_key, hypercall_name, NULL, NULL, NULL },
+	[KT_ROW_EMULATE] = { emulate_key, emulate_name, NULL, NULL, NULL },
+	[KT_ROW_INJECT_IRQ] = { irq_key, irq_name, NULL, NULL, NULL },
+	[KT_ROW_USERSPACE_EXIT] = { userspace_key, userspace_name, userspace_args,
+				    "ndata,data0,data1,data2,data3,data4", "error,suberror" },
+	[KT_ROW_HALT_POLL] = { halt_poll_key, halt_poll_name, NULL, NULL, NULL },
+	[KT_ROW_WAKEUP] = { wakeup_key, wakeup_name, NULL, NULL, NULL },
+	[KT_ROW_LOST] = { lost_key, lost_name, NULL, NULL, NULL },
+};
+
+u64 kt_perfetto_name_key(u32 kind, const struct kt_row_common *row)
+{
+	return (u64)kind << 56 | kinds[kind].key(row);
+}
+
+void kt_perfetto_name(struct kt_str *s, u32 kind, const struct kt_row_common *row)
+{
+	kinds[kind].name(s, row);
+}
+
+/* clang-format off: a sum that macros spell */
+#define COMMON(number, kind, text)
+#define KIND(number, kind, text)
+#define INT(kind, type, name, base, meaning, unit, text) +1
+#define BYTES(kind, max, name, meaning, text)		 +1
+#define END(kind)
+enum {
+	ALL_FIELDS = 0
+#include "../store/kinds.def"
+};
+#undef COMMON
+#undef KIND
+#undef INT
+#undef BYTES
+#undef END
+/* clang-format on */
+
+/* The iid of an argument's name, which two kinds may share. */
+static u8 arg_iid(struct kt_perfetto *p, const char *name)
+{
+	for (u32 i = 1; i <= p->arg_name_count; i++)
+		if (!strcmp(p->arg_names[i], name))
+			return (u8)i;
+	p->arg_names[++p->arg_name_count] = name;
+	return (u8)p->arg_name_count;
+}
+
+static u8 value_field(const struct kt_store_field *field)
+{
+	if (!strcmp(field->meaning, "bool"))
+		return ARG_BOOL;
+	if (field->type == KT_STORE_BYTES)
+		return ARG_STRING;
+	if (field->type == KT_STORE_S64)
+		return ARG_INT;
+	return field->base == KT_STORE_HEX ? ARG_POINTER : ARG_UINT;
+}
+
+static void add_fields(struct kt_perfetto *p, u32 kind)
+{
+	const struct kt_store_kind *k = &kt_kinds.kinds[kind];
+
+	for (u32 i = 0; i < k->field_count; i++) {
+		const struct kt_store_field *field = &k->fields[i];
+
+		if (kt_list_has(kinds[kind].own, field->name))
+			continue;
+		p->args[kind][p->arg_count[kind]++] = (struct perfetto_arg) {
+			.offset = field->offset,
+			.type = field->type,
+			.field = value_field(field),
+			.iid = arg_iid(p, field->name),
+			.unless_zero = field->type == KT_STORE_BYTES ||
+				       kt_list_has(kinds[kind].sparse, field->name),
+		};
+	}
+}
+
+void kt_perfetto_args_init(struct kt_perfetto *p)
+{
+#define TEXT(name, text) text,
+	static const char *const extra[] = { PERFETTO_EXTRA_ARGS(TEXT) };
+#undef TEXT
+	_Static_assert(ALL_FIELDS + ARG_EXTRA_COUNT < PERFETTO_MAX_ARGS, "their iids are bytes");
+
+	for (u32 i = 0; i < ARG_EXTRA_COUNT; i++)
+		p->extra[i] = arg_iid(p, extra[i]);
+	for (u32 kind = 1; kind < KT_ROW_COUNT; kind++)
+		add_fields(p, kind);
+}
+
+static u64 value_of(const void *row, const struct perfetto_arg *arg)
+{
+	const char *at = (const char *)row + arg->offset;
+	u64 value = 0;
+
+	switch (arg->type) {
+	case KT_STORE_U8:
+		return *(const u8 *)at;
+	case KT_STORE_U16:
+		return *(const u16 *)at;
+	case KT_STORE_U32:
+		return *(const u32 *)at;
+	default:
+		memcpy(&value, at, sizeof(value));
+		return value;
+	}
+}
+
+static void bytes_arg(struct kt_perfetto *p, const struct perfetto_arg *arg, const u8 *bytes)
+{
+	if (!bytes[0])
+		return;
+	kt_str_reset(&p->text);
+	for (u32 i = 1; i <= bytes[0]; i++) {
+		if (i > 1)
+			kt_str_add_char(&p->text, ' ');
+		kt_str_add_hex_byte(&p->text, bytes[i]);
+	}
+	kt_perfetto_text(p, arg->iid, p->text.data);
+}
+
+void kt_perfetto_args(struct kt_perfetto *p, u32 kind, const struct kt_row_common *row)
+{
+	const struct perfetto_arg *arg = p->args[kind], *end = arg + p->arg_count[kind];
+
+	if (row->cpu != KT_ROW_NONE)
+		kt_perfetto_arg(p, p->extra[ARG_CPU], ARG_UINT, row->cpu);
+	for (; arg < end; arg++) {
+		u64 value;
+
+		if (arg->type == KT_STORE_BYTES) {
+			bytes_arg(p, arg, (const u8 *)row + arg->offset);
+			continue;
+		}
+		value = value_of(row, arg);
+		if (value || !arg->unless_zero)
+			kt_perfetto_arg(p, arg->iid, arg->field, value);
+	}
+	if (kinds[kind].args)
+		kinds[kind].args(p, row);
+}

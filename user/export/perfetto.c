@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../../bpf/shared/event.h"
+#include "names.h"
 
 #define SEQUENCE     1
 #define HAND_OVER_AT (KT_OUT_SIZE + 1) /* bytes: then kt_out_write() does not copy them */
@@ -220,7 +221,7 @@ static u32 name_iid(struct kt_perfetto *p, u64 key, u32 kind, const struct kt_ro
 			break;
 	}
 	kt_str_reset(&p->text);
-	kt_perfetto_name(&p->text, kind, row);
+	kt_export_name(&p->text, kind, row);
 	if (p->name_count >= PERFETTO_MAX_NAMES / 2)
 		return 0;
 	*name = (struct perfetto_name) { key, ++p->name_count };
@@ -253,7 +254,7 @@ static void close_event(struct kt_perfetto *p, size_t event, size_t packet)
 static void put_event(struct kt_perfetto *p, u32 type, u32 track, u64 ts, u32 kind,
 		      const struct kt_row_common *row)
 {
-	u32 iid = name_iid(p, kt_perfetto_name_key(kind, row), kind, row);
+	u32 iid = name_iid(p, kt_export_name_key(kind, row), kind, row);
 	size_t packet, event = open_event(p, type, track, ts, &packet);
 
 	kt_pb_u64(&p->pb, EVENT_CATEGORY_IID, kind);

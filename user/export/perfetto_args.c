@@ -1,238 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What events are called in a Perfetto trace, and which arguments they have. */
-#include <errno.h>
-
+/* The arguments of events in a Perfetto trace. */
 #include "../../bpf/shared/event.h"
 #include "../decode/decode.h"
 #include "../sink/exception.h"
 #include "../store/convert.h"
+#include "names.h"
 #include "perfetto_priv.h"
-
-/* ---- names ---- */
-
-static u64 exit_key(const void *row)
-{
-	const struct kt_row_exit *e = row;
-
-	return (u64)e->isa << 32 | e->reason;
-}
-
-static void exit_name(struct kt_str *s, const void *row)
-{
-	const struct kt_row_exit *e = row;
-
-	kt_exit_add(s, e->isa, e->reason);
-}
-
-static u64 exception_key(const void *row)
-{
-	const struct kt_row_exception *e = row;
-
-	return e->vector | (u64)(e->flags & KT_EXC_REINJECTED) << 8;
-}
-
-static void exception_name(struct kt_str *s, const void *row)
-{
-	const struct kt_row_exception *e = row;
-	const char *name = kt_vector_name(e->vector);
-
-	if (name)
-		kt_str_add(s, name);
-	else
-		kt_str_addf(s, "vector %u", e->vector);
-	if (e->flags & KT_EXC_REINJECTED)
-		kt_str_add(s, " reinjected");
-}
-
-static bool is_ept(const struct kt_row_fault *f)
-{
-	return f->flags & KT_FAULT_EXIT && f->exit_isa == KT_ISA_VMX &&
-	       kt_exit_is_gpa_fault(f->exit_isa, f->exit_reason);
-}
-
-static u64 fault_key(const void *row)
-{
-	const struct kt_row_fault *f = row;
-
-	return is_ept(f) ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
-}
-
-static void fault_name(struct kt_str *s, const void *row)
-{
-	kt_str_addf(s, "%s fault", kt_access_name((enum kt_access)fault_key(row)));
-}
-
-static u64 msr_key(const void *row)
-{
-	const struct kt_row_msr *m = row;
-
-	return m->index | (u64) !!m->write << 32 | (u64) !!m->failed << 33;
-}
-
-static void msr_name(struct kt_str *s, const void *row)
-{
-	const struct kt_row_msr *m = row;
-
-	kt_str_add(s, m->write ? "WRMSR " : "RDMSR ");
-	if (!kt_msr_add(s, m->index))
-		kt_str_add_hex(s, m->index);
-	if (m->failed)
-		kt_str_add(s, " refused");
-}
-
-static u64 pio_key(const void *row)
-{
-	const struct kt_row_pio *io = row;
-
-	return io->port | (u64) !!io->write << 16;
-}
-
-static void pio_name(struct kt_str *s, const void *row)
-{
-	const struct kt_row_pio *io = row;
-
-	kt_str_add(s, io->write ? "OUT " : "IN ");
-	kt_str_add_hex(s, io->port);
-}
-
-/* kvm_mmio's types, and what KVM's ioeventfd took (kinds.def). */
-static const char *const mmio_names[] = { "MMIO read, to user space", "MMIO read", "MMIO write",
-					  "MMIO write, ioeventfd" };
-
-static u64 mmio_key(const void *row)
-{
-	return ((const struct kt_row_mmio *)row)->access;
-}
-
-static void mmio_name(struct kt_str *s, const void *row)
-{
-	u64 access = mmio_key(row);
-
-	kt_str_add(s, access < KT_ARRAY_SIZE(mmio_names) ? mmio_names[access] : "MMIO");
-}
-
-static u64 cr_key(const void *row)
-{
-	const struct kt_row_cr *c = row;
-
-	return c->cr | (u64) !!c->write << 8;
-}
-
-static void cr_name(struct kt_str *s, const void *row)
-{
-	const struct kt_row_cr *c = row;
-
-	kt_str_addf(s, "CR%u %s", c->cr, c->write ? "write" : "read");
-}
-
-static u64 cpuid_key(const void *row)
-{
-	return ((const struct kt_row_cpuid *)row)->function;
-}
-
-static void cpuid_name(struct kt_str *s, const void *row)
-{
-	kt_str_add(s, "CPUID ");
-	kt_str_add_hex(s, cpuid_key(row));
-}
-
-/* Odd numbers are the guest's: they have one name. */
-static u64 hypercall_key(const void *row)
-{
-	u64 nr = ((const struct kt_row_hypercall *)row)->nr;
-
-	return nr < 0xffffffff ? nr : 0xffffffff;
-}
-
-static void hypercall_name(struct kt_str *s, const void *row)
-{
-	u64 nr = hypercall_key(row);
-
-	kt_str_add(s, "hypercall");
-	if (nr != 0xffffffff)
-		kt_str_addf(s, " %u", (u32)nr);
-}
-
-static u64 emulate_key(const void *row)
-{
-	return !!((const struct kt_row_emulate *)row)->failed;
-}
-
-static void emulate_name(struct kt_str *s, const void *row)
-{
-	kt_str_add(s, emulate_key(row) ? "emulation failed" : "emulate");
-}
-
-static u64 irq_key(const void *row)
-{
-	return ((const struct kt_row_inject_irq *)row)->vector;
-}
-
-static void irq_name(struct kt_str *s, const void *row)
-{
-	kt_str_add(s, "IRQ ");
-	kt_str_add_hex(s, irq_key(row));
-}
-
-/* As kvm_userspace_exit prints it: with an error, the reason is that of an earlier one. */
-static u64 userspace_key(const void *row)
-{
-	const struct kt_row_userspace_exit *u = row;
-
-	if (u->error >= 0)
-		return u->reason;
-	return u->error == -EINTR ? 1ull << 32 : 2ull << 32;
-}
-
-static void userspace_name(struct kt_str *s, const void *row)
-{
-	u64 key = userspace_key(row);
-	const char *name = key >> 32 == 1 ? "restart" : key >> 32 ? "error" : NULL;
-
-	if (!name)
-		name = kt_user_exit_name((u32)key);
-	kt_str_add(s, "user space: ");
-	if (name)
-		kt_str_add(s, name);
-	else
-		kt_str_add_u64(s, key);
-}
-
-static u64 halt_poll_key(const void *row)
-{
-	return !!((const struct kt_row_halt_poll *)row)->grow;
-}
-
-static void halt_poll_name(struct kt_str *s, const void *row)
-{
-	kt_str_add(s, halt_poll_key(row) ? "halt polling grows" : "halt polling shrinks");
-}
-
-static u64 wakeup_key(const void *row)
-{
-	return !!((const struct kt_row_wakeup *)row)->waited;
-}
-
-static void wakeup_name(struct kt_str *s, const void *row)
-{
-	kt_str_add(s, wakeup_key(row) ? "halted, slept" : "halted, polled");
-}
-
-static u64 lost_key(const void *row)
-{
-	return ((const struct kt_row_lost *)row)->cause;
-}
-
-static void lost_name(struct kt_str *s, const void *row)
-{
-	static const char *const causes[] = { ": buffer full", ": program not run",
-					      ": too many vCPUs" };
-	u64 cause = lost_key(row);
-
-	kt_str_add(s, "events lost");
-	if (cause < KT_ARRAY_SIZE(causes))
-		kt_str_add(s, causes[cause]);
-}
 
 /* ---- arguments that fields don't give ---- */
 
@@ -320,7 +93,7 @@ static void fault_args(struct kt_perfetto *p, const void *row)
 	const struct kt_row_fault *f = row;
 
 	kt_str_reset(&p->text);
-	if (is_ept(f))
+	if (kt_export_is_ept(f))
 		kt_ept_names(f->error_code, join, &p->text);
 	else
 		kt_pferr_names(f->error_code, join, &p->text);
@@ -362,44 +135,22 @@ static void userspace_args(struct kt_perfetto *p, const void *row)
 /* ---- of all kinds ---- */
 
 static const struct {
-	u64 (*key)(const void *row); /* below 1 << 56 */
-	void (*name)(struct kt_str *s, const void *row);
 	void (*args)(struct kt_perfetto *p, const void *row);
 	const char *own;    /* fields that args() sees to, or that say nothing to people */
 	const char *sparse; /* fields that are left out when they are 0 */
 } kinds[KT_ROW_COUNT] = {
-	[KT_ROW_EXIT] = { exit_key, exit_name, exit_args, "isa,duration,end",
-			  "info1,info2,intr_info,error_code" },
-	[KT_ROW_EXCEPTION] = { exception_key, exception_name, exception_args,
+	[KT_ROW_EXIT] = { exit_args, "isa,duration,end", "info1,info2,intr_info,error_code" },
+	[KT_ROW_EXCEPTION] = { exception_args,
 			       "flags,error_code,address,rip,exit_reason,exit_isa,exit_info1,"
 			       "exit_info2,exit_intr_info,detail,number,value,insn",
 			       NULL },
-	[KT_ROW_FAULT] = { fault_key, fault_name, fault_args, "exit_reason,exit_isa,flags",
-			   "duration" },
-	[KT_ROW_MSR] = { msr_key, msr_name, msr_args, NULL, NULL },
-	[KT_ROW_PIO] = { pio_key, pio_name, pio_args, NULL, NULL },
-	[KT_ROW_MMIO] = { mmio_key, mmio_name, NULL, "access", NULL },
-	[KT_ROW_CR] = { cr_key, cr_name, NULL, NULL, NULL },
-	[KT_ROW_CPUID] = { cpuid_key, cpuid_name, NULL, NULL, NULL },
-	[KT_ROW_HYPERCALL] = { hypercall_key, hypercall_name, NULL, NULL, NULL },
-	[KT_ROW_EMULATE] = { emulate_key, emulate_name, NULL, NULL, NULL },
-	[KT_ROW_INJECT_IRQ] = { irq_key, irq_name, NULL, NULL, NULL },
-	[KT_ROW_USERSPACE_EXIT] = { userspace_key, userspace_name, userspace_args,
-				    "ndata,data0,data1,data2,data3,data4", "error,suberror" },
-	[KT_ROW_HALT_POLL] = { halt_poll_key, halt_poll_name, NULL, NULL, NULL },
-	[KT_ROW_WAKEUP] = { wakeup_key, wakeup_name, NULL, NULL, NULL },
-	[KT_ROW_LOST] = { lost_key, lost_name, NULL, NULL, NULL },
+	[KT_ROW_FAULT] = { fault_args, "exit_reason,exit_isa,flags", "duration" },
+	[KT_ROW_MSR] = { msr_args, NULL, NULL },
+	[KT_ROW_PIO] = { pio_args, NULL, NULL },
+	[KT_ROW_MMIO] = { NULL, "access", NULL },
+	[KT_ROW_USERSPACE_EXIT] = { userspace_args, "ndata,data0,data1,data2,data3,data4",
+				    "error,suberror" },
 };
-
-u64 kt_perfetto_name_key(u32 kind, const struct kt_row_common *row)
-{
-	return (u64)kind << 56 | kinds[kind].key(row);
-}
-
-void kt_perfetto_name(struct kt_str *s, u32 kind, const struct kt_row_common *row)
-{
-	kinds[kind].name(s, row);
-}
 
 /* clang-format off: a sum that macros spell */
 #define COMMON(number, kind, text)

@@ -132,11 +132,8 @@ struct kt_perfetto {
 	struct kt_str text;
 };
 
-/* perfetto_args.c: names and arguments of events */
+/* perfetto_args.c */
 void kt_perfetto_args_init(struct kt_perfetto *p);
-/* Appends what an event is called; the key tells the names of a kind apart. */
-u64 kt_perfetto_name_key(u32 kind, const struct kt_row_common *row);
-void kt_perfetto_name(struct kt_str *s, u32 kind, const struct kt_row_common *row);
 /* Into the TrackEvent in work. */
 void kt_perfetto_args(struct kt_perfetto *p, u32 kind, const struct kt_row_common *row);
 

@@ -25,7 +25,7 @@
 struct kt_block_info {
 	u32 count; /* events */
 	u64 first_ts, last_ts;
-	struct kt_part parts[KT_BLOCK_PARTS]; /* of the payload, for kt_deflate() */
+	struct kt_deflate_part parts[KT_BLOCK_PARTS]; /* of the payload, for kt_deflate() */
 	u32 part_count;
 };
 

@@ -79,7 +79,7 @@ static u32 parts_end(const struct kt_block_info *info)
 static void add_part(struct kt_block_info *info, u32 end, bool noise, u32 keep)
 {
 	if (end > parts_end(info) && info->part_count + keep < KT_BLOCK_PARTS)
-		info->parts[info->part_count++] = (struct kt_part) { end, noise };
+		info->parts[info->part_count++] = (struct kt_deflate_part) { end, noise };
 }
 
 /* So many bits of what has no few values, nor steps: there is nothing for zstd to find. */

@@ -139,7 +139,7 @@ struct deflater {
 	ZSTD_CCtx *zstd;
 	ZSTD_inBuffer in;
 	ZSTD_outBuffer out;
-	const struct kt_part *parts;
+	const struct kt_deflate_part *parts;
 	u32 part_count;
 };
 
@@ -211,9 +211,9 @@ static bool deflate_all(struct deflater *d)
 }
 
 enum kt_compression kt_deflate(ZSTD_CCtx *zstd, struct kt_str *out, const void *bytes, u32 n,
-			       const struct kt_part *parts, u32 part_count)
+			       const struct kt_deflate_part *parts, u32 part_count)
 {
-	const struct kt_part whole = { n, false };
+	const struct kt_deflate_part whole = { n, false };
 	char *to = kt_str_room(out, n + 1);
 	struct deflater d = { zstd, { bytes, 0, 0 }, { to, n, 0 }, parts, part_count };
 	bool fits;

@@ -68,7 +68,7 @@ bool kt_get_trailer(const u8 *p, u32 tag, u64 *end_offset);
 u32 kt_crc(const void *bytes, size_t n);
 
 /* A part of a payload, from the end of the one before on. */
-struct kt_part {
+struct kt_deflate_part {
 	u32 end;
 	bool noise; /* not worth compressing */
 };
@@ -78,7 +78,7 @@ struct kt_part {
  * went before (zstd then starts anew with its statistics); the last one ends at n. None: one part.
  */
 enum kt_compression kt_deflate(ZSTD_CCtx *zstd, struct kt_str *out, const void *bytes, u32 n,
-			       const struct kt_part *parts, u32 part_count);
+			       const struct kt_deflate_part *parts, u32 part_count);
 /*
  * Decodes a payload to buf (f->size bytes and KT_SLACK zeros, buf is as big). Returns 0, -EBADMSG
  * when the checksum is wrong or zstd doesn't understand it, -ENOTSUP for an unknown compression.

@@ -122,7 +122,7 @@ static enum kt_compression compress(struct kt_writer *w, u16 type, const struct 
 }
 
 /* Writes w->payload as a block of this description. */
-static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_part *parts,
+static int put_block(struct kt_writer *w, struct kt_frame *f, const struct kt_deflate_part *parts,
 		     u32 part_count)
 {
 	u64 offset = w->bytes;

@@ -336,7 +336,9 @@ void kt_perfetto_event(struct kt_perfetto *p, u32 kind, const struct kt_row_comm
 		track = vcpu_track(p, row, vm);
 		count(p, kind, row, vm->id);
 	}
-	if (fits(track, kind, begin, end)) {
+	if (kind == KT_ROW_EXIT && ((const struct kt_row_exit *)row)->end == KT_END_OPEN) {
+		put_event(p, SLICE_BEGIN, track->uuid, begin, kind, row); /* lasts to the end */
+	} else if (fits(track, kind, begin, end)) {
 		put_event(p, SLICE_BEGIN, track->uuid, begin, kind, row);
 		put_end(p, track->uuid, end);
 	} else {

@@ -64,6 +64,8 @@ static void exception_args(struct kt_perfetto *p, const void *row)
 	const struct kt_row_exception *r = row;
 	struct kt_exception e;
 	bool async = r->flags & KT_EXC_ASYNC_PF;
+	static const char after[] = " after ";
+	const size_t n = sizeof(after) - 1;
 
 	kt_exception_of_row(&e, row);
 	if (e.flags & KT_EXC_ERROR_CODE) {
@@ -85,7 +87,8 @@ static void exception_args(struct kt_perfetto *p, const void *row)
 	kt_str_reset(&p->text);
 	kt_exception_cause(&p->text, &e);
 	if (p->text.len)
-		kt_perfetto_text(p, p->extra[ARG_CAUSE], p->text.data + 1);
+		kt_perfetto_text(p, p->extra[ARG_CAUSE],
+				 p->text.data + (strncmp(p->text.data, after, n) == 0 ? n : 1));
 }
 
 static void fault_args(struct kt_perfetto *p, const void *row)

@@ -41,7 +41,7 @@ VERIFIER := $(BUILD)/tests/verifier
 VERIFIER_CLANGS := $(notdir $(shell for v in 14 19; do command -v clang-$$v; done))
 
 .PHONY: all demo test lint install uninstall clean help deps guests unit verifier bench bench-programs \
-	always
+	export-programs always
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -51,7 +51,7 @@ help:
 	@echo 'make              builds $(BUILD)/kvmtrace'
 	@echo 'make demo         installs what is missing, builds, and shows a misbehaving guest'
 	@echo 'make test         installs what is missing, builds, and runs all tests'
-	@echo '                  (LANE=lint|unit|golden|cli|host|verifier|bench|amd-5.10|amd-6.1|amd-6.12|'
+	@echo '                  (LANE=lint|unit|golden|cli|export|host|verifier|bench|amd-5.10|amd-6.1|amd-6.12|'
 	@echo '                  amd-7.2|intel-6.1|intel-7.2: that one)'
 	@echo 'make bench        measures what kvmtrace and its peers cost: tests/bench/RESULTS.md'
 	@echo '                  (PART="6.1 7.2 growth-6.1 growth-7.2 format captures host": some of it)'
@@ -134,6 +134,13 @@ $(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: 
 
 # Writes a capture that tests keep: see there.
 $(BUILD)/tests/store/small: tests/store/small.c $(BUILD)/libkt-core.a
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
+		$(BUILD)/libkt-core.a -lzstd -lz -lm
+
+# What the lane "export" has exported: a capture made by hand, and big ones.
+export-programs: $(BUILD)/tests/export/capture $(BUILD)/tests/bench/store
+$(BUILD)/tests/export/capture: tests/export/capture.c $(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
 		$(BUILD)/libkt-core.a -lzstd -lz -lm

@@ -34,6 +34,11 @@ intel  isolinux         /usr/lib/ISOLINUX/isolinux.bin
 intel  syslinux-common  /usr/lib/syslinux/modules/bios/ldlinux.c32
 intel  xorriso          xorriso
 test   libcmocka-dev    cmocka.h
+test   babeltrace2      babeltrace2
+test   libbabeltrace2-0 /usr/lib/x86_64-linux-gnu/libbabeltrace2-ctf-writer.so.0
+test   protobuf-compiler protoc
+test   nodejs           node
+test   npm              npm
 test   ?clang-14        clang-14
 test   ?clang-19        clang-19
 bench  python3          python3

@@ -8,7 +8,7 @@
 
 static const struct kt_cmd *const commands[] = {
 	&kt_cmd_exits,	&kt_cmd_exceptions, &kt_cmd_faults, &kt_cmd_vms,
-	&kt_cmd_record, &kt_cmd_report,	    &kt_cmd_doctor,
+	&kt_cmd_record, &kt_cmd_report,	    &kt_cmd_export, &kt_cmd_doctor,
 };
 
 static enum kt_status print_help(void)

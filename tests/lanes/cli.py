@@ -12,7 +12,7 @@ from program import KVMTRACE, main, one_line, run
 
 WIDTH = 80
 FACTS = os.path.join("tests", "facts")
-COMMANDS = ("exits", "exceptions", "faults", "vms", "doctor")
+COMMANDS = ("exits", "exceptions", "faults", "vms", "export", "doctor")
 COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h"
 PLAIN = "--format -f --output -o --verbose -v --version --help -h"
 TRACING = COMMON + " --facts --vcpu --duration -d --strict --wait --max-vcpus"
@@ -22,6 +22,7 @@ OPTIONS = {
     "exceptions": TRACING + " --reinjected --vector --buffer" + SYMBOLS,
     "faults": TRACING + " --hist --top --buffer" + SYMBOLS,
     "vms": COMMON,
+    "export": PLAIN + " --strict",
     "doctor": PLAIN + " --facts --save-facts",
 }
 # Name, arguments, what the message has to name.
@@ -127,6 +128,8 @@ def accepted(command):
             forms = [[word, values[word]], [f"{word}={values[word]}"]]
         elif word in values:
             forms = [[word, values[word]], [word + values[word]]]
+        if command == "export" and word in ("--format", "-f"):
+            forms = [[*form[:-1], form[-1].replace("csv", "ctf")] for form in forms]
         for form in forms:
             done = run(command, "--help", *form)
             if done.returncode != 0 or done.err:

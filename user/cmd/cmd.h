@@ -13,7 +13,7 @@ struct kt_cmd {
 };
 
 extern const struct kt_cmd kt_cmd_exits, kt_cmd_exceptions, kt_cmd_faults, kt_cmd_vms,
-	kt_cmd_doctor, kt_cmd_record, kt_cmd_report;
+	kt_cmd_doctor, kt_cmd_record, kt_cmd_report, kt_cmd_export;
 
 /* What --help prints of a command. */
 struct kt_cmd_help {

@@ -22,7 +22,7 @@ OPTIONS = {
     "exceptions": TRACING + " --reinjected --vector --buffer" + SYMBOLS,
     "faults": TRACING + " --hist --top --buffer" + SYMBOLS,
     "vms": COMMON,
-    "export": PLAIN + " --strict",
+    "export": COMMON + " --vcpu --reason --vector --from --to --where --strict",
     "doctor": PLAIN + " --facts --save-facts",
 }
 # Name, arguments, what the message has to name.
@@ -120,7 +120,7 @@ def accepted(command):
     values = {"--pid": "1", "--vm": "x*", "--format": "json", "--output": "-", "--vcpu": "0",
               "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
               "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
-              "--top": "3", "--facts": "x", "--save-facts": "x",
+              "--top": "3", "--facts": "x", "--from": "1", "--to": "2", "--where": "x == 1", "--save-facts": "x",
               "--guest-kallsyms": "vm=x@0x10", "--guest-vmlinux": "./a=b", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
     for word in OPTIONS[command].split():
         forms = [[word]]

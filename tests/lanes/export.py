@@ -414,6 +414,36 @@ def text_lines():
         yield f"{len(lines)} lines; {lines[:1]}"
 
 
+FILTERS = (
+    (["--vm", "win11"], 21), (["--vm", "web*"], 5), (["--pid", "4711", "--vcpu", "0"], 10),
+    (["--reason", "HLT"], 3), (["--vector", "gp"], 2), (["--from", "2026-01-01T00:00:09.5Z"], 6),
+    (["--to", "2026-01-01T00:00:09.5Z"], 19), (["--where", "kind == exit and rip < 0x2000"], 5),
+    (["--vm", "nobody"], 1))
+
+
+def filters():
+    """What passes, and the event that says what was lost."""
+    for args, want in FILTERS:
+        done = run("export", "-f", "json", "-o", "-", *args, CAPTURE)
+        last = json.loads(done.out.splitlines()[-1]) if done.out else {}
+        if last.get("events") != want or done.out.count("\n") != want + 1:
+            yield f"{args}: {last}, not {want} events; {done.err!r}"
+    for args, words in ((["--from", "yesterday"], "yesterday"), (["--where", "no such"], "no")):
+        done = export("perfetto", "none.pftrace", CAPTURE, *args)
+        yield from one_line(done.err, words)
+        if done.returncode != 2 or os.path.exists(path("none.pftrace")):
+            yield f"{args}: status {done.returncode}, or there is an output"
+
+
+def in_order():
+    """The exit of HLT was written last."""
+    export("json", "hand.json")
+    with open(path("hand.json"), encoding="utf-8") as file:
+        times = [json.loads(line).get("ts_ns", 1 << 63) for line in file]
+    if times != sorted(times) or times[18] != 10000200000:
+        yield f"times {times}"
+
+
 # ---- what goes wrong ----
 
 def cut_capture():
@@ -511,7 +541,8 @@ TESTS = {name.replace("_", "-"): test for name, test in (
     ("ctf_events", ctf_events), ("ctf_loss", ctf_loss), ("ctf_many", ctf_many),
     ("ctf_directory_in_use", ctf_directory_in_use), ("ctf_without_library", ctf_without_library),
     ("ctf_full_disk", ctf_full_disk), ("json", json_lines), ("csv", csv_rows),
-    ("text", text_lines), ("cut_capture", cut_capture), ("damaged_capture", damaged_capture),
+    ("text", text_lines),
+    ("filters", filters), ("in_order", in_order), ("cut_capture", cut_capture), ("damaged_capture", damaged_capture),
     ("no_capture", no_capture), ("never_its_input", never_its_input), ("full_disk", full_disk),
     ("usage", usage), ("standard_output", standard_output))}
 

@@ -5,29 +5,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../event/vm_facts.h"
 #include "../export/ctf.h"
 #include "../export/perfetto.h"
 #include "../lib/log.h"
+#include "../replay/order.h"
 #include "../sink/event.h"
 #include "../sink/units.h"
 #include "cmd.h"
 #include "common.h"
 
-#define PROGRESS_NS (KT_NSEC_PER_SEC / 2)
+#define EVENTS_A_LOOK 8192 /* at what became of the output, and at the time */
+#define PROGRESS_NS   (KT_NSEC_PER_SEC / 2)
 
 struct export_opts {
 	struct kt_common common;
 	const struct target *target; /* --format */
-	const char *path;	     /* the capture */
 };
 
 struct export
 {
 	const struct export_opts *opts;
-	struct kt_reader *reader;
-	struct kt_vm_table *vms;
-	struct kt_out *out; /* all but ctf */
+	struct kt_replay *replay;
+	const struct kt_reader *reader; /* the replay's */
+	struct kt_order *order;		/* NULL: events are exported as they come */
+	struct kt_out *out;		/* all but ctf */
 	struct kt_perfetto *perfetto;
 	struct kt_ctf *ctf;
 	struct kt_record *record;
@@ -41,6 +42,7 @@ struct export
 struct target {
 	const char *name;
 	bool binary;
+	bool ordered; /* by time */
 	enum kt_status (*open)(struct export *x);
 	void (*event)(struct export *x, u32 kind, const struct kt_row_common *row,
 		      const struct kt_vm_entry *vm);
@@ -232,13 +234,14 @@ static void text_gap(struct export *x, const struct kt_gap *gap)
 }
 
 static const struct target targets[] = {
-	{ "perfetto", true, open_perfetto, perfetto_event, perfetto_gap, end_perfetto, out_failed,
-	  close_perfetto },
-	{ "ctf", false, open_ctf, ctf_event, NULL, NULL, ctf_failed, close_ctf },
-	{ "json", false, open_json, record_event, record_gap, record_end, out_failed,
+	{ "perfetto", true, false, open_perfetto, perfetto_event, perfetto_gap, end_perfetto,
+	  out_failed, close_perfetto },
+	{ "ctf", false, false, open_ctf, ctf_event, NULL, NULL, ctf_failed, close_ctf },
+	{ "json", false, true, open_json, record_event, record_gap, record_end, out_failed,
 	  close_record },
-	{ "csv", false, open_csv, record_event, record_gap, record_end, out_failed, close_record },
-	{ "text", false, open_out, text_event, text_gap, NULL, out_failed, close_out },
+	{ "csv", false, true, open_csv, record_event, record_gap, record_end, out_failed,
+	  close_record },
+	{ "text", false, true, open_out, text_event, text_gap, NULL, out_failed, close_out },
 };
 
 /* ---- options ---- */
@@ -264,6 +267,17 @@ static const struct kt_opt output_opts[] = {
 	  "where to: a file, -: standard output; ctf: a new directory", 0, 0, NULL },
 };
 
+static const struct kt_opt time_opts[] = {
+	{ "from", 0, KT_OPT_STRING, offsetof(struct export_opts, common.from), "TIME",
+	  "only what happened from then on: 2.5 (seconds after the beginning), 14:03:22,\n"
+	  "2026-01-31T14:03:22Z",
+	  0, 0, NULL },
+	{ "to", 0, KT_OPT_STRING, offsetof(struct export_opts, common.to), "TIME",
+	  "only what happened before that", 0, 0, NULL },
+	{ "where", 0, KT_OPT_STRING, offsetof(struct export_opts, common.where), "TEST",
+	  "only events whose fields pass: 'msr.index == 0xdead and write == 1'", 0, 0, NULL },
+};
+
 static const struct kt_opt general_opts[] = {
 	{ "strict", 0, KT_OPT_FLAG, offsetof(struct export_opts, common.strict), NULL,
 	  "exit status 5 when events were lost, or are missing", 0, 0, NULL },
@@ -271,6 +285,10 @@ static const struct kt_opt general_opts[] = {
 
 static const struct kt_opt_group groups[] = {
 	{ "Output", output_opts, KT_ARRAY_SIZE(output_opts) },
+	{ "Filters", time_opts, KT_ARRAY_SIZE(time_opts) },
+	{ "", kt_opts_vm, KT_OPTS_VM_COUNT },
+	{ "", kt_opts_reason, KT_OPTS_REASON_COUNT },
+	{ "", kt_opts_vector, KT_OPTS_VECTOR_COUNT },
 	{ "Other", general_opts, KT_ARRAY_SIZE(general_opts) },
 	{ "", kt_opts_plain_general, KT_OPTS_PLAIN_GENERAL_COUNT },
 	{ NULL, NULL, 0 },
@@ -300,7 +318,7 @@ static enum kt_status check_options(const struct export_opts *opts)
 {
 	const char *lacks = NULL;
 
-	if (!opts->path)
+	if (!opts->common.capture)
 		lacks = "which capture? FILE";
 	else if (!opts->target)
 		lacks = "which format? --format perfetto, ctf, json, csv or text";
@@ -326,7 +344,7 @@ static enum kt_status check_output(const struct export_opts *opts)
 		kt_err("export: %s is not for a terminal: -o OUT", opts->target->name);
 		return KT_USAGE;
 	}
-	if (stat(opts->path, &in) == 0 &&
+	if (stat(opts->common.capture, &in) == 0 &&
 	    (stream ? fstat(STDOUT_FILENO, &out) : stat(opts->common.output, &out)) == 0 &&
 	    in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
 		kt_err("export: the output is the capture itself");
@@ -335,30 +353,25 @@ static enum kt_status check_output(const struct export_opts *opts)
 	return KT_OK;
 }
 
-static void take_vms(struct export *x)
-{
-	u32 count;
-	const struct kt_fact *facts = kt_reader_facts(x->reader, &count);
-
-	x->vms = kt_vm_table_new_recorded();
-	for (u32 i = 0; i < count; i++)
-		if (strncmp(facts[i].name, "vm.", 3) == 0 &&
-		    kt_vm_fact_take(x->vms, facts[i].text, facts[i].n))
-			kt_info("what the capture says of a VM (%s) makes no sense", facts[i].name);
-}
-
 static enum kt_status open_capture(struct export *x)
 {
-	struct kt_str why = {};
+	const struct kt_common *c = &x->opts->common;
+	const struct kt_replay_filter filter = {
+		.pid = c->pid,
+		.vm = c->vm,
+		.by_vcpu = c->vcpu != KT_NO_VCPU,
+		.vcpu = c->vcpu,
+		.cfg = &c->cfg,
+		.by_vector = c->by_vector,
+		.from = c->from,
+		.to = c->to,
+		.where = c->where,
+	};
 
-	if (kt_reader_open(&x->reader, x->opts->path, &kt_kinds, &why)) {
-		kt_err("%s: %s", x->opts->path, why.data);
-		x->reader = NULL;
-	} else {
-		take_vms(x);
-	}
-	kt_str_free(&why);
-	return x->reader ? KT_OK : KT_FAILED;
+	if (kt_replay_open(&x->replay, c->capture) != KT_OK)
+		return KT_FAILED;
+	x->reader = kt_replay_reader(x->replay);
+	return kt_replay_filter(x->replay, &filter);
 }
 
 static void show_progress(struct export *x)
@@ -385,42 +398,56 @@ static void end_progress(struct export *x)
 		x->progress = false;
 }
 
-static void export_block(struct export *x, const struct kt_block *block)
+static int next_event(struct export *x, struct kt_replay_event *event)
 {
-	const void *const *rows = kt_reader_rows(x->reader);
+	struct kt_ordered ordered;
+	int more;
 
-	for (u32 i = 0; i < block->count; i++) {
-		const struct kt_row_common *row = rows[i];
-		u32 map = block->groups[block->group[i]].map;
+	if (!x->order)
+		return kt_replay_next(x->replay, event);
+	more = kt_order_next(x->order, &ordered);
+	*event = ordered.event;
+	return more;
+}
 
-		if (!row) {
+/* As kt_replay_next() at the end. */
+static int export_events(struct export *x)
+{
+	const struct target *target = x->opts->target;
+	struct kt_replay_event event;
+	int more;
+
+	while ((more = next_event(x, &event)) > 0) {
+		if (event.kind) {
+			target->event(x, event.kind, event.head, event.vm);
+			x->events++;
+		} else {
 			x->unknown++;
-			continue;
 		}
-		x->opts->target->event(x, kt_reader_map(x->reader, map)->kind, row,
-				       kt_vm_table_at(x->vms, row->tgid, row->ts));
-		x->events++;
+		if ((x->events + x->unknown) % EVENTS_A_LOOK)
+			continue;
+		if (target->failed(x))
+			break; /* which close() tells of */
+		show_progress(x);
 	}
+	return more;
 }
 
 static enum kt_status export_all(struct export *x)
 {
 	const struct target *target = x->opts->target;
 	const struct kt_reader_stats *s;
-	const struct kt_block *block;
 	int more;
 
-	while ((more = kt_reader_next_block(x->reader, &block)) > 0) {
-		export_block(x, block);
-		if (target->failed(x))
-			return KT_FAILED; /* which close() tells of */
-		show_progress(x);
-	}
+	if (target->ordered)
+		x->order = kt_order_new(x->replay, KT_ORDER_BY_TS);
+	more = export_events(x);
 	end_progress(x);
-	if (more < 0) {
-		kt_err("%s: cannot be read any further: %s", x->opts->path, strerror(-more));
+	if (more < 0)
+		kt_err("%s: cannot be read any further: %s", x->opts->common.capture,
+		       strerror(-more));
+	if (more || target->failed(x))
 		return KT_FAILED;
-	}
 	s = kt_reader_stats(x->reader);
 	for (u32 i = 0; i < s->gap_count && target->gap; i++)
 		target->gap(x, &s->gap[i]);
@@ -438,10 +465,11 @@ static bool say_what_is_missing(const struct export *x)
 		kt_warn("%llu events were lost when the capture was made", s->lost);
 	if (s->gaps)
 		kt_warn("%s is damaged in %llu %s; of the events there, at least %llu are missing",
-			x->opts->path, s->gaps, s->gaps == 1 ? "place" : "places", s->missing);
+			x->opts->common.capture, s->gaps, s->gaps == 1 ? "place" : "places",
+			s->missing);
 	if (!s->closed)
 		kt_warn("%s has no end: recording was cut off, and what followed is missing",
-			x->opts->path);
+			x->opts->common.capture);
 	if (x->unknown)
 		kt_warn("%llu events of kinds that this version does not know were left out",
 			x->unknown);
@@ -460,7 +488,6 @@ static enum kt_status run(struct export *x)
 	if (status != KT_OK)
 		return status;
 	status = export_all(x);
-	end_progress(x);
 	closed = target->close(x);
 	if (closed != KT_OK || status != KT_OK) {
 		kt_note("what is in %s is not complete", x->opts->common.output);
@@ -480,13 +507,13 @@ static enum kt_status run_export(int argc, char **argv)
 	kt_common_init(&opts.common);
 	if (!kt_cmd_parse(&help, &opts, argc, argv, &status))
 		return status;
-	opts.path = argv[1];
+	opts.common.capture = argv[1];
 	status = check_options(&opts);
 	if (status != KT_OK)
 		return status;
 	status = run(&x);
-	kt_reader_close(x.reader);
-	kt_vm_table_free(x.vms);
+	kt_order_free(x.order);
+	kt_replay_close(x.replay);
 	kt_str_free(&x.line);
 	return status;
 }

@@ -506,6 +506,11 @@ def full_disk():
         if done.returncode != 1 or "No space left" not in done.err or \
            not done.err.endswith("/dev/full is not complete\n"):
             yield f"{form}: status {done.returncode}, {done.err!r}"
+    for form in ("perfetto", "ctf", "json"):
+        done = run("export", "-f", form, "-o", path("no/such/folder"), CAPTURE)
+        yield from one_line(done.err, "No such file or directory")
+        if done.returncode != 1:
+            yield f"{form}: status {done.returncode}"
 
 
 def usage():

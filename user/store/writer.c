@@ -104,8 +104,8 @@ static int put_bytes(struct kt_writer *w, const char *p, size_t n)
  * Columns are dense already. Where zstd takes less than a quarter off them it is left alone, but
  * for a block now and then: it costs as much as all else.
  */
-static enum kt_compression compress(struct kt_writer *w, u16 type, const struct kt_part *parts,
-				    u32 part_count)
+static enum kt_compression compress(struct kt_writer *w, u16 type,
+				    const struct kt_deflate_part *parts, u32 part_count)
 {
 	u32 n = (u32)w->payload.len, before = (u32)w->frame.len;
 	enum kt_compression how;

@@ -261,7 +261,7 @@ def doctor_records():
     tracing = {r["command"]: r for r in records if r["type"] == "tracing"}
     items = {(r["command"], r["item"]): r for r in records if r["type"] == "item"}
     facts = {r["key"]: r["value"] for r in records if r["type"] == "fact"}
-    if sorted(tracing) != ["exceptions", "exits", "faults", "faults --hist", "vms"]:
+    if sorted(tracing) != ["exceptions", "exits", "faults", "faults --hist", "record", "vms"]:
         yield f"commands {sorted(tracing)}"
     if "kt_exit_begin_r3" not in tracing["exits"]["programs"]:
         yield f"exits: {tracing['exits']}"

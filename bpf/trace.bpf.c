@@ -130,13 +130,26 @@ static __noinline int begin_sleep(u32 slot)
 	return 0;
 }
 
-static __always_inline void note_reason(struct kt_vcpu *v, u32 slot, u32 isa, u32 code)
+static __always_inline void note_reason(struct kt_vcpu *v, u32 slot, u64 *words, u32 isa, u32 code)
 {
+	words[KT_EXIT_CODE] = code | (u64)bpf_get_smp_processor_id() << KT_EXIT_CPU_SHIFT;
 	v->exit_code = code;
 	if (cfg.by_reason)
 		v->unwanted_exit = !reason_wanted(isa, code);
 	if (code == (isa == KVM_ISA_VMX ? VMX_HLT : SVM_HLT) && v->batched)
 		begin_sleep(slot);
+}
+
+/* 0 where the guest's registers are encrypted. */
+static __always_inline u64 typed_rip(struct kvm_vcpu *vcpu)
+{
+	if (cfg.protected_guests &&
+	    bpf_core_field_exists(struct kvm_vcpu, arch.guest_state_protected) &&
+	    vcpu->arch.guest_state_protected)
+		return 0;
+	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
+		return ((struct kvm_vcpu___v72 *)vcpu)->arch.rip;
+	return vcpu->arch.regs[X86_REG_RIP];
 }
 
 /* SVM: RIP is in memory, the rest in the VMCB. */
@@ -159,14 +172,12 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 	words = begin_words(v, slot);
 	if (!words)
 		return 0;
-	if (bpf_core_field_exists(struct kvm_vcpu___v72, arch.rip))
-		words[KT_EXIT_RIP] = ((struct kvm_vcpu___v72 *)vcpu)->arch.rip;
-	else
-		words[KT_EXIT_RIP] = vcpu->arch.regs[X86_REG_RIP];
+	words[KT_EXIT_RIP] = typed_rip(vcpu);
+	v->exit_rip = words[KT_EXIT_RIP];
 	kt_read_vmcb_words(kt_vmcb_of(vcpu, v), (struct kt_vmcb_exit *)&words[KT_EXIT_CODE]);
 	code = words[KT_EXIT_CODE];
-	words[KT_EXIT_CODE] = code;
-	note_reason(v, slot, KVM_ISA_SVM, code);
+	v->exit_info1 = words[KT_EXIT_INFO1];
+	note_reason(v, slot, words, KVM_ISA_SVM, code);
 	return 0;
 }
 
@@ -181,7 +192,11 @@ static __always_inline void trace_exit_record(struct kt_raw_kvm_exit *ctx, struc
 		lose_exit(ctx->vcpu_id);
 		return;
 	}
-	if (v->muted)
+	/*
+	 * This program is attached before that on kvm_entry, and detached after it: an exit then would have
+	 * no end.
+	 */
+	if (v->muted || !control.attached || control.stopping)
 		return;
 	v->isa = ctx->isa;
 	end_exit_before(v, slot);
@@ -192,11 +207,10 @@ static __always_inline void trace_exit_record(struct kt_raw_kvm_exit *ctx, struc
 	if (!words)
 		return;
 	words[KT_EXIT_RIP] = ctx->guest_rip;
-	words[KT_EXIT_CODE] = code;
 	words[KT_EXIT_INFO1] = ctx->info1;
 	words[KT_EXIT_INFO2] = ctx->info2;
 	words[KT_EXIT_EVENT] = ctx->intr_info | (u64)ctx->error_code << 32;
-	note_reason(v, slot, ctx->isa, code);
+	note_reason(v, slot, words, ctx->isa, code);
 }
 
 SEC("?tp/kvm/kvm_exit")
@@ -258,21 +272,41 @@ int kt_trace_entry_r(struct kt_raw_args *ctx)
 
 /* ---- what happens on the way ---- */
 
-/* No slot was free for the thread's vCPU. One without a vCPU is counted as a thread unknown. */
+/* The vCPU that the thread runs, for programs that work with the types of the kvm module and without. */
+static __always_inline struct kt_vcpu *traced_vcpu(u32 *slot)
+{
+	struct kt_vcpu *v;
+
+	v = cfg.no_kvm_types ? kt_vcpu_current_raw(slot) : kt_vcpu_current(slot);
+	/* Where entries are seen, a vCPU that came to be at another's address has its own slot by now. */
+	if (!cfg.exits_traced && v &&
+	    v->vcpu_id != (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id)) {
+		*slot = kt_slot_of_thread();
+		v = *slot ? bpf_map_lookup_elem(&vcpus, slot) : NULL;
+	}
+	return v;
+}
+
+/* No slot was free for the thread's vCPU. A thread that has none was counted as unknown. */
 static __noinline int lose_event(void)
 {
-	if (kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 node = (u64)BPF_CORE_READ(task, preempt_notifiers.first);
+	struct kvm_vcpu *vcpu;
+
+	if (!node)
+		return 0;
+	vcpu = (void *)(node - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier.link));
+	if (kt_wanted(bpf_get_current_pid_tgid() >> 32, BPF_CORE_READ(vcpu, vcpu_id)))
 		kt_count(events_without_vcpu_slot);
 	return 0;
 }
 
-/* The vCPU that the thread runs, for programs that work with the types of the kvm module and without. */
 static __always_inline u32 traced_slot(void)
 {
-	struct kt_vcpu *v;
-	u32 slot;
+	u32 slot = 0;
+	struct kt_vcpu *v = traced_vcpu(&slot);
 
-	v = cfg.no_kvm_types ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	if (!v) {
 		lose_event();
 		return 0;
@@ -490,8 +524,10 @@ int kt_trace_halt_poll(struct kt_raw_args *ctx)
 SEC("?raw_tp/kvm_fpu")
 int kt_trace_fpu(struct kt_raw_args *ctx)
 {
+	u32 slot;
+
 	if (!(u32)ctx->args[0])
-		traced_slot();
+		traced_vcpu(&slot);
 	return 0;
 }
 
@@ -504,7 +540,8 @@ static __always_inline u32 left_slot(struct kt_vcpu **found)
 
 	*found = v;
 	if (!v || v->tid != (u32)pid_tgid || v->tgid != pid_tgid >> 32) {
-		lose_event();
+		if (kt_wanted(pid_tgid >> 32, KT_NO_VCPU))
+			kt_count(events_without_vcpu_slot);
 		return 0;
 	}
 	return v->muted ? 0 : slot;
@@ -553,6 +590,9 @@ int kt_trace_user(struct kt_raw_args *ctx)
 	slot = left_slot(&v);
 	if (!slot || !v)
 		return 0;
+	/* The vCPU may not come back: what led to this must not wait for its next exit. */
+	if (v->batched && (error < 0 || tells_more(reason, error)))
+		begin_sleep(slot);
 	if (!tells_more(reason, error)) {
 		b = kt_room(sizeof(*b), cpu);
 		if (!b)

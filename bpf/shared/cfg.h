@@ -43,6 +43,7 @@ struct kt_cfg {
 	bool exit_in_vmcb; /* exceptions: no program on kvm_exit, SVM keeps the exit in memory */
 	bool protected_guests; /* this host may run some whose registers are encrypted */
 	bool no_kvm_types;     /* record: the current vCPU is found without them */
+	bool exits_traced;     /* record: exits are among it */
 	bool by_reason;	       /* only exits whose bit is set below */
 	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
 	u64 reasons[2][KT_REASON_WORDS];
@@ -67,6 +68,7 @@ struct kt_counters {
 /* What user space changes while the programs run, in .data. */
 struct kt_control {
 	u32 epoch;    /* which interval this is: minima and maxima are kept per interval */
+	u32 attached; /* all programs are */
 	u32 stopping; /* programs are about to be detached, one after the other */
 };
 

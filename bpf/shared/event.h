@@ -80,7 +80,7 @@ struct kt_brief {
 /*
  * Exits of one vCPU, gathered in its entry and handed over some at a time. An exit takes five words, and
  * with KT_EXIT_LONG two more:
- *	when the guest was left, ns; RIP; duration, ns; reason, and KT_EXIT_LONG; info1;
+ *	when the guest was left, ns; RIP; duration, ns; reason, KT_EXIT_LONG, and the CPU; info1;
  *	info2; intr_info, and error_code in the upper half, as they are: valid or not
  * The last four are in the VMCB's order. A duration of 0: another exit came, without an entry that was seen.
  */
@@ -96,8 +96,9 @@ enum kt_exit_word {
 	KT_EXIT_LONG_WORDS,
 };
 
-#define KT_EXIT_LONG   (1ull << 32)
-#define KT_BATCH_WORDS 96
+#define KT_EXIT_CPU_SHIFT 40
+#define KT_EXIT_LONG	  (1ull << 32)
+#define KT_BATCH_WORDS	  96
 
 struct kt_exit_batch {
 	struct kt_brief head; /* word: number of exits; ts: when it was handed over */

@@ -203,9 +203,12 @@ static void busy_records(void **state)
 	assert_false(drain(NO_LIMIT));
 	ASSERT_SEEN(10, 25);
 	assert_int_equal(*fakes[0].consumer, busy);
+	assert_true(kt_rings_stuck(rings));
 	set_header(0, busy, 32);
+	assert_false(kt_rings_stuck(rings));
 	assert_false(drain(NO_LIMIT));
 	ASSERT_SEEN(20, 30);
+	assert_false(kt_rings_stuck(rings));
 	assert_all_returned();
 	/* also when it is going to be discarded, and as the very first */
 	busy = put(0, 40, 32, BUSY | DISCARD);

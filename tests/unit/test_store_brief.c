@@ -43,12 +43,13 @@ static u32 convert(union kt_brief_row *row, const void *brief)
 static void short_exits(void **state)
 {
 	/* CPUID at 0x201100 took 512 ns; then one that no entry followed. */
-	const u64 words[] = { 5000, 0x201100, 512, 0x72, 0, 6000, 0x201102, 0, 0x7b, 0x510 };
+	const u64 words[] = { 5000, 0x201100, 512,  0x72 | 7ull << 40, 0, 6000, 0x201102,
+			      0,    0x7b,     0x510 };
 	struct kt_row_exit row;
 
 	(void)state;
 	memset(&row, 0xa5, sizeof(row));
-	assert_int_equal(kt_row_of_batched(&row, words, 10, 7, &vcpu), 5);
+	assert_int_equal(kt_row_of_batched(&row, words, 10, &vcpu), 5);
 	check_head(&row.head, 5000, 7);
 	assert_int_equal(row.reason, 0x72);
 	assert_int_equal(row.isa, 2);
@@ -59,12 +60,12 @@ static void short_exits(void **state)
 	assert_int_equal(row.error_code, 0);
 	assert_int_equal(row.duration, 512);
 	assert_int_equal(row.end, 0);
-	assert_int_equal(kt_row_of_batched(&row, words + 5, 5, 7, &vcpu), 5);
+	assert_int_equal(kt_row_of_batched(&row, words + 5, 5, &vcpu), 5);
 	assert_int_equal(row.reason, 0x7b);
 	assert_int_equal(row.info1, 0x510);
 	assert_int_equal(row.duration, 0);
 	assert_int_equal(row.end, 1);
-	assert_int_equal(kt_row_of_batched(&row, words + 10, 0, 7, &vcpu), 0);
+	assert_int_equal(kt_row_of_batched(&row, words + 10, 0, &vcpu), 0);
 }
 
 static void long_exits(void **state)
@@ -74,33 +75,33 @@ static void long_exits(void **state)
 	struct kt_row_exit row;
 
 	(void)state;
-	assert_int_equal(kt_row_of_batched(&row, words, 7, 7, &vcpu), 7);
+	assert_int_equal(kt_row_of_batched(&row, words, 7, &vcpu), 7);
 	assert_int_equal(row.reason, 0x400);
 	assert_int_equal(row.info1, 0x100000006);
 	assert_int_equal(row.info2, 0xfee00300);
 	assert_int_equal(row.intr_info, 0);
 	words[6] = 0x680000b0eull;
-	assert_int_equal(kt_row_of_batched(&row, words, 7, 7, &vcpu), 7);
+	assert_int_equal(kt_row_of_batched(&row, words, 7, &vcpu), 7);
 	assert_int_equal(row.intr_info, 0x80000b0e);
 	assert_int_equal(row.error_code, 6);
 	/* Bit 11 says whether there is an error code. */
 	words[6] = 0x680000306ull;
-	assert_int_equal(kt_row_of_batched(&row, words, 7, 7, &vcpu), 7);
+	assert_int_equal(kt_row_of_batched(&row, words, 7, &vcpu), 7);
 	assert_int_equal(row.intr_info, 0x80000306);
 	assert_int_equal(row.error_code, 0);
 	words[6] = 0x600000b0eull;
-	assert_int_equal(kt_row_of_batched(&row, words, 7, 7, &vcpu), 7);
+	assert_int_equal(kt_row_of_batched(&row, words, 7, &vcpu), 7);
 	assert_int_equal(row.intr_info, 0);
 	assert_int_equal(row.error_code, 0);
 	/* Cut off. */
-	assert_int_equal(kt_row_of_batched(&row, words, 6, 7, &vcpu), 0);
-	assert_int_equal(kt_row_of_batched(&row, words, 4, 7, &vcpu), 0);
+	assert_int_equal(kt_row_of_batched(&row, words, 6, &vcpu), 0);
+	assert_int_equal(kt_row_of_batched(&row, words, 4, &vcpu), 0);
 }
 
 static void unfinished_exits(void **state)
 {
 	struct kt_vcpu v = vcpu;
-	const u64 words[] = { 8000, 0x1234, 77, 0x78, 0, 0x5678, 0x80000306 };
+	const u64 words[] = { 8000, 0x1234, 77, 0x78 | 9ull << 40, 0, 0x5678, 0x80000306 };
 	struct kt_row_exit row;
 
 	(void)state;
@@ -110,7 +111,7 @@ static void unfinished_exits(void **state)
 	assert_false(kt_row_of_unfinished(&row, &v));
 	v.exit_ts = 8000;
 	assert_true(kt_row_of_unfinished(&row, &v));
-	check_head(&row.head, 8000, 0xffffffff);
+	check_head(&row.head, 8000, 9);
 	assert_int_equal(row.reason, 0x78);
 	assert_int_equal(row.rip, 0x1234);
 	assert_int_equal(row.info2, 0x5678);
@@ -324,6 +325,18 @@ static void other_user_exits(void **state)
 	assert_int_equal(row.userspace_exit.ndata, 2);
 	assert_int_equal(row.userspace_exit.data0, 0x80000021);
 	assert_int_equal(row.userspace_exit.data1, 6);
+	/* SHUTDOWN comes without data: what lies there is of an earlier exit. */
+	b.exit.head.word = 8;
+	convert(&row, &b);
+	assert_int_equal(row.userspace_exit.ndata, 0);
+	assert_int_equal(row.userspace_exit.data0, 0);
+	/* MEMORY_FAULT: flags, gpa, size. One of the future: all that fits. */
+	b.exit.head.word = 39;
+	convert(&row, &b);
+	assert_int_equal(row.userspace_exit.ndata, 3);
+	b.exit.head.word = 200;
+	convert(&row, &b);
+	assert_int_equal(row.userspace_exit.ndata, 5);
 }
 
 static void unknown_kinds(void **state)

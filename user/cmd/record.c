@@ -156,14 +156,12 @@ meet_slot(struct record *x, u32 slot, const struct kt_vcpu *v, u64 ts)
 	kt_capture_facts_meet(&x->facts, v->tgid, ts);
 }
 
-static void add_batch(struct record *x, const u64 *words, u32 left, u32 cpu,
-		      const struct kt_vcpu *v)
+static void add_batch(struct record *x, const u64 *words, u32 left, const struct kt_vcpu *v)
 {
 	struct kt_row_exit row;
 	u32 taken;
 
-	for (; (taken = kt_row_of_batched(&row, words, left, cpu, v));
-	     words += taken, left -= taken)
+	for (; (taken = kt_row_of_batched(&row, words, left, v)); words += taken, left -= taken)
 		kt_writer_add(x->file.writer, KT_ROW_EXIT, &row);
 }
 
@@ -177,7 +175,7 @@ static void on_brief(void *ctx, const struct kt_brief *brief, u32 size, u32 cpu)
 		meet_slot(x, slot, v, brief->ts);
 	if (KT_BRIEF_KIND(brief) == KT_KIND_EXITS) {
 		add_batch(x, ((const struct kt_exit_batch *)brief)->words,
-			  (size - sizeof(*brief)) / sizeof(u64), cpu, v);
+			  (size - sizeof(*brief)) / sizeof(u64), v);
 		return;
 	}
 	kind = kt_row_of_brief(&x->row, brief, cpu, v);
@@ -232,7 +230,7 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 	x->unpaired_entries += v->unpaired_entries;
 	if (v->batched && v->batched <= KT_BATCH_WORDS) {
 		kt_capture_facts_meet(&x->facts, v->tgid, v->batch.words[0]);
-		add_batch(x, v->batch.words, v->batched, KT_ROW_NONE, v);
+		add_batch(x, v->batch.words, v->batched, v);
 	}
 	if (x->opts->common.events >> KT_CLASS_EXITS & 1 && kt_row_of_unfinished(&exit, v)) {
 		kt_capture_facts_meet(&x->facts, v->tgid, exit.head.ts);

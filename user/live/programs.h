@@ -66,6 +66,7 @@ struct kt_program {
 	const char *proto;
 	const char *record; /* fields that the record must have, spelled as there; NULL: none */
 	const char *lacks;  /* a field that it must not have; NULL: none */
+	bool helps; /* no event is lost when the kernel skips it: an exit has no time, say */
 };
 
 /* In the order of attachment. */

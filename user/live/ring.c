@@ -263,3 +263,15 @@ bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx)
 		publish(&r->rings[i]);
 	return r->heap_size != 0;
 }
+
+bool kt_rings_stuck(const struct kt_rings *r)
+{
+	for (u32 i = 0; i < r->count; i++) {
+		const struct ring *ring = &r->rings[i];
+
+		if (ring->position < __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) &&
+		    header_of(first_of(ring)) & BPF_RINGBUF_BUSY_BIT)
+			return true;
+	}
+	return false;
+}

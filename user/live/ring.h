@@ -26,5 +26,7 @@ int kt_rings_poll_fd(const struct kt_rings *r);
  */
 typedef void (*kt_record_fn)(void *ctx, const struct kt_head *head, u32 size, u32 ring);
 bool kt_rings_drain(struct kt_rings *r, u64 horizon, kt_record_fn fn, void *ctx);
+/* After that: is there a record that a program has not ended yet, and maybe others behind it? */
+bool kt_rings_stuck(const struct kt_rings *r);
 
 #endif

@@ -318,6 +318,8 @@ enum kt_status kt_session_attach(struct kt_session *s)
 		remember_refusal(s, failed, why);
 		status = load(s);
 	}
+	if (status == KT_OK)
+		__atomic_store_n(&s->skel->data->control.attached, 1, __ATOMIC_SEQ_CST);
 	return status;
 }
 

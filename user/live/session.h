@@ -70,10 +70,11 @@ void kt_session_mute(struct kt_session *s, u32 slot);
 void kt_session_release(struct kt_session *s, u32 slot);
 /*
  * When few slots are left: calls gone for each whose vCPU no longer exists although its process may,
- * and releases it. Cheap when there are many left.
+ * and releases it; drain comes before, to take what these left in the rings. Cheap when there are many
+ * left.
  */
 typedef void (*kt_slot_fn)(void *ctx, u32 slot);
-void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx);
+void kt_session_collect(struct kt_session *s, void (*drain)(void *ctx), kt_slot_fn gone, void *ctx);
 
 /* exits: every histogram in use. */
 typedef void (*kt_cell_fn)(void *ctx, const struct kt_cell *cell);

@@ -155,6 +155,7 @@ static void configure(struct kt_session *s)
 	s->skel->data->control.epoch = s->epoch;
 	cfg->exit_in_vmcb = s->plan.exit_in_vmcb;
 	cfg->no_kvm_types = s->plan.no_kvm_types;
+	cfg->exits_traced = kt_plan_way(&s->plan, KT_PART_TRACE_EXITS) >= 0;
 	cfg->protected_guests = may_protect_guests();
 	if (s->cast)
 		s->skel->rodata_types->types = s->types.plain;

@@ -56,10 +56,13 @@ u64 kt_session_missed(const struct kt_session *s)
 		return missed;
 	bpf_object__for_each_program(prog, s->skel->obj)
 	{
+		int index = kt_program_find(bpf_program__name(prog));
 		struct bpf_prog_info info = {};
 		u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
 
+		if (index < 0 || kt_programs[index].helps)
+			continue;
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
 			missed += info.recursion_misses;
 	}
@@ -272,7 +275,7 @@ static bool is_alive(struct kt_session *s, const struct alive *alive, u32 slot)
 	       bsearch(&vcpu, alive->vcpus, alive->count, sizeof(vcpu), by_address);
 }
 
-void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx)
+void kt_session_collect(struct kt_session *s, void (*drain)(void *ctx), kt_slot_fn gone, void *ctx)
 {
 	const u64 *taken = &s->skel->bss->counters.slots_taken;
 	struct alive alive = {};
@@ -287,8 +290,11 @@ void kt_session_collect(struct kt_session *s, kt_slot_fn gone, void *ctx)
 	if (!kt_session_each_vcpu(s, add_alive, &alive)) {
 		if (alive.count)
 			qsort(alive.vcpus, alive.count, sizeof(*alive.vcpus), by_address);
+		for (u32 slot = 1; slot < s->slots; slot++)
+			seen[slot] = seen[slot] && !is_alive(s, &alive, slot);
+		drain(ctx);
 		for (u32 slot = 1; slot < s->slots; slot++) {
-			if (!seen[slot] || is_alive(s, &alive, slot))
+			if (!seen[slot])
 				continue;
 			gone(ctx, slot);
 			kt_session_release(s, slot);

@@ -29,8 +29,7 @@ static void set_event(struct kt_row_exit *row, u64 event)
 	row->error_code = event >> 11 & 1 ? event >> 32 : 0;
 }
 
-u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
-		      const struct kt_vcpu *v)
+u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, const struct kt_vcpu *v)
 {
 	bool more = left >= KT_EXIT_WORDS && words[KT_EXIT_CODE] & KT_EXIT_LONG;
 	u32 taken = more ? KT_EXIT_LONG_WORDS : KT_EXIT_WORDS;
@@ -38,7 +37,7 @@ u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 c
 	if (left < taken)
 		return 0;
 	row->head.ts = words[KT_EXIT_TS];
-	row->head.cpu = cpu;
+	row->head.cpu = words[KT_EXIT_CODE] >> KT_EXIT_CPU_SHIFT;
 	row->head.tgid = v->tgid;
 	row->head.tid = v->tid;
 	row->head.vcpu_id = v->vcpu_id;
@@ -68,7 +67,7 @@ bool kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v)
 	memcpy(words, v->batch.words + v->batched, sizeof(words));
 	words[KT_EXIT_DURATION] = 0;
 	words[KT_EXIT_CODE] |= KT_EXIT_LONG;
-	kt_row_of_batched(row, words, KT_EXIT_LONG_WORDS, KT_ROW_NONE, v);
+	kt_row_of_batched(row, words, KT_EXIT_LONG_WORDS, v);
 	row->end = KT_END_OPEN;
 	return true;
 }
@@ -230,6 +229,35 @@ static void set_internal_error(struct kt_row_userspace_exit *row, const u8 *run)
 	set_data(row, run, 8, ndata);
 }
 
+/* How many words of 64 bits there are for a reason; of reasons of the future, all that fit. */
+static u32 words_of(u32 reason)
+{
+	static const struct {
+		u8 reason, words;
+	} known[] = {
+		{ 1, 1 },  /* EXCEPTION: vector, error code */
+		{ 4, 4 },  /* DEBUG: exception; pc, DR6, DR7 */
+		{ 8, 0 },  /* SHUTDOWN */
+		{ 9, 2 },  /* FAIL_ENTRY: hardware's reason; CPU */
+		{ 11, 0 }, /* SET_TPR */
+		{ 12, 2 }, /* TPR_ACCESS: rip, is_write */
+		{ 16, 0 }, /* NMI */
+		{ 26, 1 }, /* IOAPIC_EOI: vector */
+		{ 29, 3 }, /* X86_RDMSR: error; reason, index; data */
+		{ 30, 3 }, /* X86_WRMSR */
+		{ 31, 0 }, /* DIRTY_RING_FULL */
+		{ 32, 0 }, /* AP_RESET_HOLD */
+		{ 33, 0 }, /* X86_BUS_LOCK */
+		{ 37, 1 }, /* NOTIFY: flags */
+		{ 39, 3 }, /* MEMORY_FAULT: flags, gpa, size */
+	};
+
+	for (size_t i = 0; i < KT_ARRAY_SIZE(known); i++)
+		if (known[i].reason == reason)
+			return known[i].words;
+	return 5;
+}
+
 static u32 long_user_of(union kt_brief_row *row, const struct kt_brief *b, const struct kt_vcpu *v)
 {
 	const struct kt_brief_user_long *u = (const struct kt_brief_user_long *)b;
@@ -242,11 +270,10 @@ static u32 long_user_of(union kt_brief_row *row, const struct kt_brief *b, const
 	} else if (r->reason == USER_EXIT_SYSTEM_EVENT) { /* type, ndata, data */
 		r->suberror = word_at(u->run, 0);
 		set_data(r, u->run, 8, word_at(u->run, 4));
-	} else if (r->reason == USER_EXIT_FAIL_ENTRY) { /* hardware's reason; CPU, 32 bits */
-		set_data(r, u->run, 0, 2);
-		r->data1 = (u32)r->data1;
 	} else {
-		set_data(r, u->run, 0, 5);
+		set_data(r, u->run, 0, words_of(r->reason));
+		if (r->reason == USER_EXIT_FAIL_ENTRY) /* the CPU has 32 bits */
+			r->data1 = (u32)r->data1;
 	}
 	return KT_ROW_USERSPACE_EXIT;
 }

@@ -33,8 +33,7 @@ u32 kt_row_of_brief(union kt_brief_row *row, const struct kt_brief *brief, u32 c
  * Fills in the row of the first exit of a batch, of which left words are left. Returns how many of them
  * it took, 0 when it is not there as a whole.
  */
-u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, u32 cpu,
-		      const struct kt_vcpu *v);
+u32 kt_row_of_batched(struct kt_row_exit *row, const u64 *words, u32 left, const struct kt_vcpu *v);
 
 /* The exit that a vCPU is in the middle of; false: none, or one that is not to be recorded. */
 bool kt_row_of_unfinished(struct kt_row_exit *row, const struct kt_vcpu *v);

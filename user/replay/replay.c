@@ -91,7 +91,7 @@ static void read_vms(struct kt_replay *r)
 		    kt_vm_fact_take(r->vms, facts[i].text, facts[i].n))
 			unusable++;
 	if (unusable)
-		kt_warn("%s: what it says of %u VMs makes no sense", r->path, unusable);
+		kt_warn("%s: facts about VMs that make no sense: %u", r->path, unusable);
 }
 
 /* Where the capture begins, one sees in its first block only. */

@@ -397,6 +397,42 @@ static void facts_survive_without_the_end(void **test)
 	file_free(&file);
 }
 
+/* Blocks begin at 1000, 1600, 2200, 2800 and 3400. Damage that may have had events from there on counts. */
+static void seeking_passes_over_no_damage(void **test)
+{
+	static const struct {
+		u32 damaged;
+		u64 ts, blocks, gaps;
+	} cases[] = {
+		{ 1, 0, 4, 1 },	   { 1, 1500, 4, 1 }, { 1, 1700, 3, 1 }, { 1, 2900, 2, 0 },
+		{ 4, 3500, 0, 1 }, { 4, 3300, 1, 1 }, { 4, 0, 4, 1 },
+	};
+	size_t ends[BLOCKS], i;
+
+	(void)test;
+	for (i = 0; i < KT_ARRAY_SIZE(cases); i++) {
+		const struct kt_block *block;
+		struct kt_reader *r;
+		struct file file;
+		u64 blocks = 0;
+
+		write_small(&file, ends);
+		file.bytes[ends[cases[i].damaged - 1] + 5] ^= 0x10; /* in the block's header */
+		r = must_open(file.bytes, file.n);
+		assert_int_equal(kt_reader_seek(r, cases[i].ts), 0);
+		while (kt_reader_next_block(r, &block) == 1)
+			blocks++;
+		if (blocks != cases[i].blocks || kt_reader_stats(r)->gaps != cases[i].gaps)
+			fail_msg("block %u, from %llu: %llu blocks, %llu gaps", cases[i].damaged,
+				 cases[i].ts, blocks, kt_reader_stats(r)->gaps);
+		/* How many events those were, is told from the start only. */
+		if (!cases[i].ts)
+			assert_int_equal(kt_reader_stats(r)->missing, PER_BLOCK);
+		kt_reader_close(r);
+		file_free(&file);
+	}
+}
+
 static void other_files_blocks_are_not_taken(void **test)
 {
 	struct kt_writer_options options = { .schema = &kt_kinds, .tag = TAG + 1 };
@@ -580,6 +616,7 @@ int main(void)
 		cmocka_unit_test(of_all_kinds_no_bit_may_flip),
 		cmocka_unit_test(a_gap_is_described),
 		cmocka_unit_test(facts_survive_without_the_end),
+		cmocka_unit_test(seeking_passes_over_no_damage),
 		cmocka_unit_test(other_files_blocks_are_not_taken),
 		cmocka_unit_test(blocks_seen_before_are_not_taken_again),
 		cmocka_unit_test(a_full_disk_leaves_what_was_complete),

@@ -311,17 +311,17 @@ int kt_reader_next(struct kt_reader *r, struct kt_event *event)
 int kt_reader_seek(struct kt_reader *r, u64 ts)
 {
 	u64 offset = ts ? kt_index_find(&r->index, ts, r->first) : r->first, at;
+	struct kt_walk_place skipped;
 	struct kt_frame f;
 	int found;
 
 	r->block.count = r->event = 0;
 	kt_walk_start(r, offset);
-	while ((found = kt_walk_next(r, &f, &at)) == 1) {
-		/* The events that follow are told from the last one skipped. */
-		if (f.type == KT_FRAME_END || (f.count && f.last_ts >= ts)) {
-			kt_walk_start(r, at);
-			return 0;
-		}
-	}
-	return found;
+	/* To the end of the last block to be skipped: damage behind it may have been events from ts on. */
+	do {
+		skipped = kt_walk_place(r);
+		found = kt_walk_next(r, &f, &at);
+	} while (found == 1 && f.type != KT_FRAME_END && !(f.count && f.last_ts >= ts));
+	kt_walk_back(r, &skipped);
+	return found < 0 ? found : 0;
 }

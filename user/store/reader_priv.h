@@ -75,6 +75,13 @@ const u8 *kt_reader_payload(struct kt_reader *r, u64 offset, const struct kt_fra
 void kt_walk_start(struct kt_reader *r, u64 offset);
 /* The next block in the file, of any type: 1, 0 at the end, negative errno. */
 int kt_walk_next(struct kt_reader *r, struct kt_frame *f, u64 *offset);
+/* Where the walk is, and back to there: what was met since then counts no more. */
+struct kt_walk_place {
+	u64 at, next_event, last_ts;
+	bool counting;
+};
+struct kt_walk_place kt_walk_place(const struct kt_reader *r);
+void kt_walk_back(struct kt_reader *r, const struct kt_walk_place *place);
 /* Its payload is damaged. */
 void kt_walk_bad(struct kt_reader *r, const struct kt_frame *f, u64 offset);
 

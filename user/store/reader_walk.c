@@ -117,6 +117,19 @@ void kt_walk_start(struct kt_reader *r, u64 offset)
 	s->gap_count = 0;
 }
 
+struct kt_walk_place kt_walk_place(const struct kt_reader *r)
+{
+	return (struct kt_walk_place) { r->at, r->next_event, r->last_ts, r->counting };
+}
+
+void kt_walk_back(struct kt_reader *r, const struct kt_walk_place *place)
+{
+	kt_walk_start(r, place->at);
+	r->counting = place->counting;
+	r->next_event = place->next_event;
+	r->last_ts = place->last_ts;
+}
+
 /* What is left is no block, or not all of one. */
 static int end_walk(struct kt_reader *r)
 {

@@ -87,7 +87,8 @@ $(BUILD)/gen/kvmtrace.bpf.o $(BUILD)/gen/kvmtrace_cast.bpf.o: bpf/kvmtrace.bpf.c
 $(BUILD)/gen/%.skel.h: $(BUILD)/gen/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-unit: $(UNIT)
+# And what the lane "cli" has reports of.
+unit: $(UNIT) $(BUILD)/tests/report/capture
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
@@ -133,7 +134,8 @@ $(BUILD)/tests/bench/format $(BUILD)/tests/bench/store: $(BUILD)/tests/bench/%: 
 		$(BUILD)/libkt-core.a -l:libjansson.a -lelf -lzstd -lz -lm
 
 # Writes a capture that tests keep: see there.
-$(BUILD)/tests/store/small: tests/store/small.c $(BUILD)/libkt-core.a
+$(BUILD)/tests/store/small $(BUILD)/tests/report/capture: $(BUILD)/tests/%: tests/%.c \
+		$(BUILD)/libkt-core.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< \
 		$(BUILD)/libkt-core.a -lzstd -lz -lm

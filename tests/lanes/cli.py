@@ -8,11 +8,12 @@ import re
 import subprocess
 import tempfile
 
+import reports
 from program import KVMTRACE, main, one_line, run
 
 WIDTH = 80
 FACTS = os.path.join("tests", "facts")
-COMMANDS = ("exits", "exceptions", "faults", "vms", "export", "doctor")
+COMMANDS = ("exits", "exceptions", "faults", "vms", "report", "export", "doctor")
 COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h"
 PLAIN = "--format -f --output -o --verbose -v --version --help -h"
 TRACING = COMMON + " --facts --vcpu --duration -d --strict --wait --max-vcpus"
@@ -22,6 +23,8 @@ OPTIONS = {
     "exceptions": TRACING + " --reinjected --vector --buffer" + SYMBOLS,
     "faults": TRACING + " --hist --top --buffer" + SYMBOLS,
     "vms": COMMON,
+    "report": COMMON + " --vcpu --reason --vector --hist --by --interval -i --top --reinjected --from"
+              " --to --where --strict" + SYMBOLS,
     "export": COMMON + " --vcpu --reason --vector --from --to --where --strict",
     "doctor": PLAIN + " --facts --save-facts",
 }
@@ -120,7 +123,7 @@ def accepted(command):
     values = {"--pid": "1", "--vm": "x*", "--format": "json", "--output": "-", "--vcpu": "0",
               "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
               "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
-              "--top": "3", "--facts": "x", "--from": "1", "--to": "2", "--where": "x == 1", "--save-facts": "x",
+              "--top": "3", "--from": "2.5", "--to": "14:03", "--where": "ts > 5", "--facts": "x", "--save-facts": "x",
               "--guest-kallsyms": "vm=x@0x10", "--guest-vmlinux": "./a=b", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
     for word in OPTIONS[command].split():
         forms = [[word]]
@@ -346,6 +349,7 @@ TESTS = {
     "hostile-words": hostile_words,
     "long-words": long_words,
     "mixed-up": mixed_up,
+    **reports.TESTS,
 }
 
 if __name__ == "__main__":

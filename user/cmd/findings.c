@@ -24,6 +24,8 @@
 #define SLOW_TAIL_SHARE 10 /* 1/… */
 /* Of fewer exits, one is more than a hundredth. */
 #define SLOW_TAIL_EXITS 100
+/* Digits of a clock that nobody reads here. */
+#define MICROSECONDS 6
 /* Exceptions of a VM in one second. */
 #define STORM 10000
 
@@ -72,7 +74,7 @@ static bool shows_fail_entry(const void *row, u64 *number)
 
 static void add_fail_entry(struct kt_str *s, const struct kt_finding *f)
 {
-	kt_str_add(s, "the guest could not be entered (FAIL_ENTRY), reason ");
+	kt_str_add(s, "guest entry failed (FAIL_ENTRY), reason ");
 	kt_str_add_hex(s, f->number);
 }
 
@@ -111,7 +113,7 @@ static bool shows_failed_emulation(const void *row, u64 *number)
 
 static void add_failed_emulation(struct kt_str *s, const struct kt_finding *f)
 {
-	kt_str_add(s, "KVM could not emulate the instruction at rip ");
+	kt_str_add(s, "not emulated: the instruction at rip ");
 	kt_str_add_hex(s, f->number);
 }
 
@@ -147,7 +149,7 @@ static void add_reinjection(struct kt_str *s, const struct kt_finding *f)
 {
 	const char *name = kt_vector_name((u32)f->number);
 
-	kt_str_addf(s, "%s injected again, as an exit interrupted its delivery", name ? name : "?");
+	kt_str_addf(s, "%s injected again: an exit interrupted it", name ? name : "?");
 }
 
 /* ---- rules of the sums ---- */
@@ -322,5 +324,7 @@ void kt_finding_add(struct kt_str *s, const struct kt_summary *x, const struct k
 	if (f->first_ts) {
 		kt_str_add(s, f->count > 1 ? ", first " : ", ");
 		kt_str_add_clock(s, f->first_ts + (u64)kt_run_offset(&x->run, f->first_ts));
+		s->len -= MICROSECONDS;
+		s->data[s->len] = '\0';
 	}
 }

@@ -255,13 +255,28 @@ bool kt_recorded_complete(const struct kt_run *run)
 static void say_not_closed(const struct kt_replay *replay, u64 tail_bytes)
 {
 	u64 end = kt_replay_end(replay);
-	struct kt_str text = {};
+	struct kt_str text = {}, tail = {};
 
 	kt_str_add_clock(&text, end + (u64)kt_replay_offset(replay, end).ns);
-	kt_warn("%s: was not closed: what was recorded after %s is missing; its last %llu bytes are a "
-		"block cut off",
-		kt_replay_path(replay), text.data, tail_bytes);
+	if (tail_bytes)
+		kt_str_addf(&tail, "; its last %llu bytes are a block cut off", tail_bytes);
+	kt_warn("%s: was not closed: what was recorded after %s is missing%s",
+		kt_replay_path(replay), text.data, tail_bytes ? tail.data : "");
+	kt_str_free(&tail);
 	kt_str_free(&text);
+}
+
+static void say_damaged(const char *path, const struct kt_replay_missing *m)
+{
+	const char *places = m->gaps == 1 ? "place" : "places";
+
+	if (m->events)
+		kt_warn("%s: damaged in %llu %s, %llu bytes: %llu events are missing%s", path,
+			m->gaps, places, m->gap_bytes, m->events,
+			m->closed ? "" : ", as far as can be told");
+	else
+		kt_warn("%s: damaged in %llu %s, %llu bytes: it is not known how many events are missing",
+			path, m->gaps, places, m->gap_bytes);
 }
 
 void kt_recorded_say_missing(const struct kt_run *run)
@@ -271,9 +286,7 @@ void kt_recorded_say_missing(const struct kt_run *run)
 	const char *path = kt_replay_path(replay);
 
 	if (m.gaps)
-		kt_warn("%s: damaged in %llu place%s, %llu bytes: %llu events are missing%s", path,
-			m.gaps, m.gaps == 1 ? "" : "s", m.gap_bytes, m.events,
-			m.closed ? "" : ", as far as can be told");
+		say_damaged(path, &m);
 	else if (m.events)
 		kt_warn("%s: %llu events are missing", path, m.events);
 	if (m.bad_facts)

@@ -9,7 +9,7 @@
 #include "summary.h"
 
 /* So that the memory taken has a bound. */
-#define MAX_EXCEPTIONS 1024
+#define MAX_EXCEPTIONS 256
 #define MAX_REGIONS    65536
 
 /* ---- adding up ---- */

@@ -62,14 +62,14 @@ struct kt_summary {
 #define KT_SUM_REASONS	  4
 #define KT_SUM_EXCEPTIONS 3
 #define KT_SUM_REGIONS	  2
-#define KT_SUM_FINDINGS	  4
+#define KT_SUM_FINDINGS	  3
 
 /* Looks at one event, other than an exit. */
 void kt_findings_row(struct kt_summary *x, const struct kt_replay_event *e);
 /* Looks at the sums. */
 void kt_findings_end(struct kt_summary *x);
 const char *kt_finding_rule_name(const struct kt_finding *f);
-/* "KVM internal error, 3 times, first 12:00:01.123456789" */
+/* "win11: KVM internal error, suberror 1, 3 times, first 12:00:01.123" */
 void kt_finding_add(struct kt_str *s, const struct kt_summary *x, const struct kt_finding *f);
 
 void kt_summary_print(struct kt_summary *x);

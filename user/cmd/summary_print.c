@@ -254,9 +254,6 @@ static void print_findings(struct kt_summary *x)
 	for (size_t i = 0; i < at_most(x->finding_count, KT_SUM_FINDINGS); i++) {
 		kt_str_add(&line, colour ? "\033[1;31m!\033[0m " : "! ");
 		kt_finding_add(&line, x, &x->findings[i]);
-		if (i == KT_SUM_FINDINGS - 1 && x->finding_count > KT_SUM_FINDINGS)
-			kt_str_addf(&line, " (and %zu more in -f json)",
-				    x->finding_count - KT_SUM_FINDINGS);
 		end_line(x, &line);
 	}
 }
@@ -269,6 +266,9 @@ static void print_loss(struct kt_summary *x)
 	/* Without the "; " it begins with. */
 	kt_str_add(&line, loss.len ? loss.data + 2 : "nothing was lost");
 	kt_str_free(&loss);
+	if (x->finding_count > KT_SUM_FINDINGS)
+		kt_str_addf(&line, "\n%zu more findings: -f json",
+			    x->finding_count - KT_SUM_FINDINGS);
 	end_line(x, &line);
 }
 

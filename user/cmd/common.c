@@ -313,6 +313,7 @@ enum kt_status kt_run_open(struct kt_run *run, const struct kt_common *common, e
 
 	memset(run, 0, sizeof(*run));
 	run->common = common;
+	run->until = -1;
 	status = kt_run_load_symbols(run);
 	if (status == KT_OK)
 		status = common->capture ? kt_recorded_open(run, view)

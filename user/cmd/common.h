@@ -76,7 +76,7 @@ struct kt_run {
 	struct kt_out *out;
 	struct kt_record *record; /* NULL for text */
 	s64 realtime_offset;
-	int until; /* kt_run_loop() ends when this is readable; 0: none */
+	int until; /* kt_run_loop() ends when this is readable; -1: none */
 	/* Of a capture: instead of ops->event, which gets exceptions and faults. */
 	void (*row)(void *ctx, const struct kt_ordered *row);
 	bool in_order; /* of a capture: by time, and with what rows don't have */

@@ -519,7 +519,7 @@ static enum kt_status begin(struct loop *l)
 		err = add_timer(l, &l->duration, l->opts->duration_ns, false, SOURCE_DURATION);
 	if (!err && l->opts->interval_ns)
 		err = add_timer(l, &l->interval, l->opts->interval_ns, true, SOURCE_INTERVAL);
-	if (!err && l->opts->until)
+	if (!err && l->opts->until >= 0)
 		err = watch(l->epoll, l->opts->until, SOURCE_UNTIL, 0);
 	if (!err)
 		return KT_OK;

@@ -39,7 +39,7 @@ struct kt_loop_opts {
 	struct kt_vm_table *vms;
 	struct kt_out *out; /* a write error ends the run */
 	const char *what;   /* "exits": for the message that tracing has begun */
-	int until;	    /* ends when this descriptor is readable; 0: none */
+	int until;	    /* ends when this descriptor is readable; -1: none */
 };
 
 /*

@@ -11,6 +11,7 @@
  * Instructions an event: valgrind --tool=callgrind --toggle-collect=kt_writer_add (README.md).
  */
 #include "../../user/store/kinds.h"
+#include "../../user/store/output.h"
 #include "../../user/store/reader.h"
 #include "../../user/store/writer.h"
 

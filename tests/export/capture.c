@@ -4,6 +4,7 @@
  * and one event each of an Intel one; the exit of HLT comes after what happened while it lasted.
  */
 #include "../../user/store/kinds.h"
+#include "../../user/store/output.h"
 #include "../../user/store/writer.h"
 
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "../../user/store/kinds.h"
+#include "../../user/store/output.h"
 #include "../../user/store/writer.h"
 
 #define EXITS 40

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../user/store/kinds.h"
+#include "../../user/store/output.h"
 #include "../../user/store/reader.h"
 #include "../../user/store/writer.h"
 

@@ -2,55 +2,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
 
 #include "../lib/log.h"
+#include "../sink/units.h"
 #include "../store/kinds.h"
+#include "../store/output.h"
 #include "capture_file.h"
 
-/* What the events that wait for their block may still take, usually. */
+/* What the events that wait for their block may still take, at least. */
 #define PENDING_BYTES (64u << 10)
-
-/* How every capture begins: kvmtrace-capture(5). */
-static const char magic[] = "\x89KVMT\r\n\x1a";
 
 static bool is_stdout(const struct kt_capture_file *f)
 {
 	return strcmp(f->opts.path, "-") == 0;
-}
-
-/* May this file be overwritten? */
-static bool is_ours(int fd)
-{
-	char begin[sizeof(magic) - 1];
-	struct stat st;
-
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return !S_ISREG(st.st_mode); /* a pipe, a device */
-	if (st.st_size == 0)
-		return true;
-	return read(fd, begin, sizeof(begin)) == (ssize_t)sizeof(begin) &&
-	       memcmp(begin, magic, sizeof(begin)) == 0;
-}
-
-/* Logs. */
-static bool may_write(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool may = true;
-
-	if (fd < 0)
-		return true; /* creating it will say what is wrong */
-	may = is_ours(fd);
-	close(fd);
-	if (!may)
-		kt_err("%s: is there already and is no capture; remove it, or take another name",
-		       path);
-	return may;
 }
 
 static const char *name_of(const struct kt_capture_file *f)
@@ -58,44 +26,67 @@ static const char *name_of(const struct kt_capture_file *f)
 	return is_stdout(f) ? "standard output" : f->opts.path;
 }
 
-static int open_stdout(void)
+static int open_stdout(struct kt_str *why)
 {
-	if (isatty(STDOUT_FILENO)) {
-		kt_err("a capture is not for a terminal: -o FILE, or redirect standard output");
-		return -1;
+	struct stat st;
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0 || fstat(fd, &st)) {
+		kt_str_add(why, strerror(errno));
+	} else if (S_ISREG(st.st_mode) && st.st_size) {
+		kt_str_add(why, "the file is not empty ('>>' does not work)");
+	} else {
+		signal(SIGPIPE, SIG_IGN);
+		return fd;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-}
-
-static int open_path(const char *path)
-{
-	int fd;
-
-	if (!may_write(path))
-		return -1;
-	fd = kt_store_create(path, false);
-	if (fd < 0)
-		kt_err("%s: %s", path, strerror(-fd));
-	return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 enum kt_status kt_capture_open(struct kt_capture_file *f, const struct kt_capture_file_opts *opts)
 {
 	const struct kt_writer_options options = { .schema = &kt_kinds };
-	int fd, err;
+	struct kt_str why = {};
 
 	*f = (struct kt_capture_file) { .opts = *opts, .files = 1 };
-	fd = is_stdout(f) ? open_stdout() : open_path(opts->path);
-	if (fd < 0)
-		return KT_FAILED;
-	err = kt_writer_open(&f->writer, fd, &options);
+	f->fd = is_stdout(f) ? open_stdout(&why)
+			     : kt_output_open(opts->path, opts->rotate, &f->created, &why);
+	if (f->fd < 0)
+		kt_err("%s: %s", name_of(f), why.data);
+	else if (isatty(f->fd))
+		kt_err("a capture is not for a terminal: -o FILE, or redirect standard output");
+	else if (!(f->writer = kt_writer_new(&options)))
+		kt_err("%s: %s", name_of(f), strerror(EINVAL));
+	kt_str_free(&why);
+	if (!f->writer && f->fd >= 0)
+		close(f->fd);
+	return f->writer ? KT_OK : KT_FAILED;
+}
+
+bool kt_capture_takes_stdout(const char *path)
+{
+	struct stat there, out;
+
+	if (strcmp(path, "-") == 0)
+		return true;
+	return !stat(path, &there) && !fstat(STDOUT_FILENO, &out) && !S_ISCHR(out.st_mode) &&
+	       there.st_dev == out.st_dev && there.st_ino == out.st_ino;
+}
+
+bool kt_capture_begin(struct kt_capture_file *f)
+{
+	int fd = f->fd, err = kt_output_empty(fd);
+
+	f->fd = -1;
+	f->error = err;
 	if (err) {
 		kt_err("%s: %s", name_of(f), strerror(-err));
-		f->writer = NULL;
-		return KT_FAILED;
+		close(fd);
+		return false;
 	}
-	return KT_OK;
+	/* Should this fail, kt_capture_close() tells. */
+	return kt_writer_begin(f->writer, fd) == 0;
 }
 
 struct kt_writer_stats kt_capture_stats(const struct kt_capture_file *f)
@@ -104,40 +95,45 @@ struct kt_writer_stats kt_capture_stats(const struct kt_capture_file *f)
 
 	stats.bytes += f->past_bytes;
 	stats.events += f->past_events;
-	stats.dropped += f->past_dropped;
 	return stats;
 }
 
-/* FILE becomes FILE.1, FILE.1 becomes FILE.2, …, and the oldest goes. */
-static int shift_names(const struct kt_capture_file *f)
-{
-	struct kt_str from = {}, to = {};
-	int err = 0;
+/* ---- as long as it may be ---- */
 
-	for (u32 i = f->opts.rotate - 1; i > 0 && !err; i--) {
-		kt_str_reset(&from);
-		kt_str_reset(&to);
-		kt_str_add(&from, f->opts.path);
-		if (i > 1)
-			kt_str_addf(&from, ".%u", i - 1);
-		kt_str_addf(&to, "%s.%u", f->opts.path, i);
-		if (rename(from.data, to.data) && errno != ENOENT)
-			err = -errno;
+static void give_up(struct kt_capture_file *f, int err)
+{
+	f->full = true;
+	if (!f->error)
+		f->error = err;
+}
+
+bool kt_capture_check_room(struct kt_capture_file *f)
+{
+	struct kt_writer_stats stats = kt_writer_stats(f->writer);
+	struct kt_str bytes = {};
+	bool room = !f->opts.max_bytes ||
+		    stats.bytes + stats.closing + PENDING_BYTES < f->opts.max_bytes;
+
+	if (!room) {
+		kt_str_add_bytes(&bytes, stats.bytes);
+		kt_err("--size leaves no room for events: what is known of the host and of its VMs "
+		       "takes %s",
+		       bytes.data);
+		kt_str_free(&bytes);
+		give_up(f, -EFBIG);
 	}
-	kt_str_free(&from);
-	kt_str_free(&to);
-	return err;
+	return room;
 }
 
 static void rotate(struct kt_capture_file *f)
 {
 	struct kt_writer_stats stats;
-	int err = shift_names(f), fd;
+	int err = kt_output_shift(f->opts.path, f->opts.rotate), fd;
 
 	fd = err ? err : kt_store_create(f->opts.path, true);
 	if (fd < 0) {
 		kt_err("%s: %s", f->opts.path, strerror(-fd));
-		f->full = true;
+		give_up(f, fd);
 		return;
 	}
 	/* What is pending goes to the old file. */
@@ -145,35 +141,54 @@ static void rotate(struct kt_capture_file *f)
 	stats = kt_writer_stats(f->writer);
 	f->past_bytes += stats.bytes;
 	f->past_events += stats.events;
-	f->past_dropped += stats.dropped;
 	f->files++;
 	err = kt_writer_rotate(f->writer, fd);
-	if (err)
-		kt_err("%s.1: %s", f->opts.path, strerror(-err));
+	/* If it is the new file's, kt_capture_close() tells. */
+	if (err && !kt_writer_error(f->writer))
+		kt_err("%s.1: %s: it ends with what was written by then", f->opts.path,
+		       strerror(-err));
+	if (err && !f->error)
+		f->error = err;
+	/* Else each file would be followed by the next one at once, and all events be gone with the oldest. */
+	kt_capture_check_room(f);
+}
+
+/* One block more, which may be longer than those before, and it could be too long. */
+static bool is_full(const struct kt_capture_file *f, const struct kt_writer_stats *stats)
+{
+	u64 block = 2 * stats->largest;
+
+	return stats->bytes + stats->closing + (block > PENDING_BYTES ? block : PENDING_BYTES) >=
+	       f->opts.max_bytes;
 }
 
 void kt_capture_check_size(struct kt_capture_file *f)
 {
-	u64 limit = f->opts.max_bytes;
+	struct kt_writer_stats stats = kt_writer_stats(f->writer);
 
-	if (!limit || f->full ||
-	    kt_writer_stats(f->writer).bytes + KT_STORE_CLOSE_BYTES + PENDING_BYTES < limit)
+	f->length = stats.bytes;
+	if (!f->opts.max_bytes || f->full || !stats.events || !is_full(f, &stats))
 		return;
-	if (f->opts.rotate > 1 && !is_stdout(f))
+	if (f->opts.rotate > 1)
 		rotate(f);
 	else
 		f->full = true;
+	f->length = kt_writer_bytes(f->writer);
 }
 
 enum kt_status kt_capture_close(struct kt_capture_file *f)
 {
 	int err = f->writer ? kt_writer_close(f->writer) : 0;
 
+	if (f->writer && f->fd >= 0 && f->created)
+		unlink(f->opts.path);
+	if (f->writer && f->fd >= 0)
+		close(f->fd);
 	f->writer = NULL;
 	if (err == -EPIPE && is_stdout(f))
 		kt_err("standard output was closed: the capture ends there");
 	else if (err)
 		kt_err("%s: %s: the capture ends with what was written by then", name_of(f),
 		       strerror(-err));
-	return err ? KT_FAILED : KT_OK;
+	return err || f->error ? KT_FAILED : KT_OK;
 }

@@ -39,6 +39,7 @@ struct record {
 	u64 *lost_since; /* by CPU: until then its losses have been noted */
 	u8 *known_slots; /* by slot: its VM is known */
 	u32 ticks;
+	u64 ended; /* ts: the file was full; what is younger is left out */
 	u64 unpaired_entries;
 	u64 losses;    /* events of the capture that say so */
 	bool progress; /* a line of it is on the terminal */
@@ -104,12 +105,14 @@ static const struct kt_opt what_opts[] = {
 
 static const struct kt_opt file_opts[] = {
 	{ "output", 'o', KT_OPT_STRING, offsetof(struct record_opts, path), "FILE",
-	  "where to; -: standard output", 0, 0, NULL },
+	  "where to; -: standard output. A file that is there is\n"
+	  "overwritten only if it is a capture of yours, or empty",
+	  0, 0, NULL },
 	{ "size", 0, KT_OPT_PARSE, offsetof(struct record_opts, size), "SIZE",
 	  "end when FILE is that long (500M, 2G)", 0, 0, parse_size },
 	{ "rotate", 0, KT_OPT_U32, offsetof(struct record_opts, rotate), "N",
-	  "with --size: go on instead, in up to N files: FILE is\n"
-	  "the newest, then come FILE.1, FILE.2, …",
+	  "with --size: go on instead, in up to N files in all:\n"
+	  "FILE is the newest, then come FILE.1, FILE.2, …",
 	  2, 10000, NULL },
 	{ "duration", 'd', KT_OPT_DURATION, offsetof(struct kt_common, duration_ns), "SEC",
 	  "stop after SEC seconds (also 500ms, 2m); otherwise Ctrl-C stops", 1000000, 0, NULL },
@@ -130,7 +133,8 @@ static const struct kt_cmd_help help = {
 	.usage = "kvmtrace record -o FILE [OPTION...] [-- COMMAND...]",
 	.text = "Records what KVM does with guests into a file, the capture: 'kvmtrace report' reads\n"
 		"it, on any machine, and 'kvmtrace export' converts it. With a COMMAND, tracing begins\n"
-		"before it does, and ends with it.\n"
+		"before it does, and ends with it. With '-o -' what COMMAND prints goes to standard\n"
+		"error.\n"
 		"\n"
 		"Events: exits (with duration, RIP and qualification), exceptions, faults, msr, io\n"
 		"(ports), mmio, cr, cpuid, hypercall, emulate (instructions), irq (injected),\n"
@@ -156,13 +160,27 @@ meet_slot(struct record *x, u32 slot, const struct kt_vcpu *v, u64 ts)
 	kt_capture_facts_meet(&x->facts, v->tgid, ts);
 }
 
+static void add(struct record *x, u32 kind, const void *row)
+{
+	if (((const struct kt_row_common *)row)->ts <= x->ended)
+		kt_writer_add(x->file.writer, kind, row);
+}
+
+/* Up to ts all has been added. */
+static void check_size(struct record *x, u64 ts)
+{
+	kt_capture_added(&x->file);
+	if (__builtin_expect(x->file.full, 0) && ts < x->ended)
+		x->ended = ts;
+}
+
 static void add_batch(struct record *x, const u64 *words, u32 left, const struct kt_vcpu *v)
 {
 	struct kt_row_exit row;
 	u32 taken;
 
 	for (; (taken = kt_row_of_batched(&row, words, left, v)); words += taken, left -= taken)
-		kt_writer_add(x->file.writer, KT_ROW_EXIT, &row);
+		add(x, KT_ROW_EXIT, &row);
 }
 
 static void on_brief(void *ctx, const struct kt_brief *brief, u32 size, u32 cpu)
@@ -176,11 +194,12 @@ static void on_brief(void *ctx, const struct kt_brief *brief, u32 size, u32 cpu)
 	if (KT_BRIEF_KIND(brief) == KT_KIND_EXITS) {
 		add_batch(x, ((const struct kt_exit_batch *)brief)->words,
 			  (size - sizeof(*brief)) / sizeof(u64), v);
-		return;
+	} else {
+		kind = kt_row_of_brief(&x->row, brief, cpu, v);
+		if (kind)
+			add(x, kind, &x->row);
 	}
-	kind = kt_row_of_brief(&x->row, brief, cpu, v);
-	if (kind)
-		kt_writer_add(x->file.writer, kind, &x->row);
+	check_size(x, brief->ts);
 }
 
 static void on_event(void *ctx, const struct kt_head *head)
@@ -194,17 +213,20 @@ static void on_event(void *ctx, const struct kt_head *head)
 	kt_capture_facts_meet(&x->facts, head->tgid, head->ts);
 	if (head->kind == KT_KIND_EXCEPTION) {
 		kt_row_of_exception(&row.exception, (const struct kt_exception *)head);
-		kt_writer_add(x->file.writer, KT_ROW_EXCEPTION, &row);
+		add(x, KT_ROW_EXCEPTION, &row);
 	} else if (head->kind == KT_KIND_FAULT) {
 		kt_row_of_fault(&row.fault, (const struct kt_fault *)head);
-		kt_writer_add(x->file.writer, KT_ROW_FAULT, &row);
+		add(x, KT_ROW_FAULT, &row);
 	}
+	check_size(x, head->ts);
 }
 
 static void add_loss(struct record *x, u32 cpu, u64 from, u64 to, u64 count, u8 cause)
 {
+	if (from > x->ended)
+		return;
 	x->losses++;
-	kt_writer_add_lost(x->file.writer, cpu, from, to, count, cause);
+	kt_writer_add_lost(x->file.writer, cpu, from, to < x->ended ? to : x->ended, count, cause);
 }
 
 static void on_lost(void *ctx, u32 cpu, u64 count)
@@ -223,6 +245,9 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 	struct kt_row_fault fault_row;
 	struct kt_row_exit exit;
 	struct kt_fault f;
+	/* Other programs note when the guest was left, too, but no more than that. */
+	bool exits = x->opts->common.events >> KT_CLASS_EXITS & 1 &&
+		     kt_plan_way(kt_session_plan(x->run.session), KT_PART_TRACE_EXITS) >= 0;
 
 	if (!v->vcpu || v->muted ||
 	    kt_run_vm_excluded(&x->run, kt_vm_table_get(x->run.vms, v->tgid)))
@@ -232,16 +257,16 @@ static void add_unfinished(struct record *x, u32 slot, const struct kt_vcpu *v)
 		kt_capture_facts_meet(&x->facts, v->tgid, v->batch.words[0]);
 		add_batch(x, v->batch.words, v->batched, v);
 	}
-	if (x->opts->common.events >> KT_CLASS_EXITS & 1 && kt_row_of_unfinished(&exit, v)) {
+	if (exits && kt_row_of_unfinished(&exit, v)) {
 		kt_capture_facts_meet(&x->facts, v->tgid, exit.head.ts);
-		kt_writer_add(x->file.writer, KT_ROW_EXIT, &exit);
+		add(x, KT_ROW_EXIT, &exit);
 	}
 	if (fault) {
 		f = kt_fault_unfinished(v, fault);
 		kt_row_of_fault(&fault_row, &f);
 		fault_row.head.cpu = KT_ROW_NONE;
 		kt_capture_facts_meet(&x->facts, v->tgid, f.head.ts);
-		kt_writer_add(x->file.writer, KT_ROW_FAULT, &fault_row);
+		add(x, KT_ROW_FAULT, &fault_row);
 	}
 }
 
@@ -250,6 +275,7 @@ static void on_gone(void *ctx, u32 slot, const struct kt_vcpu *v)
 	struct record *x = ctx;
 
 	add_unfinished(x, slot, v);
+	check_size(x, kt_monotonic_ns());
 	x->known_slots[slot] = 0;
 }
 
@@ -271,23 +297,32 @@ static void add_clock(struct record *x, u64 now)
 static void on_attached(void *ctx)
 {
 	struct record *x = ctx;
+	u64 now = kt_monotonic_ns();
 
-	x->facts.began = x->shown_ns = kt_monotonic_ns();
-	for (u32 cpu = 0; cpu < kt_session_cpus(x->run.session); cpu++)
-		x->lost_since[cpu] = x->facts.began;
-	add_clock(x, x->facts.began);
-	kt_capture_facts_begin(&x->facts);
+	/* First: without it the file stays as it was. Meanwhile events wait in the rings. */
 	if (x->command && kt_child_begin(&x->child, x->command[0]) != KT_OK) {
 		x->command = NULL;
 		stop(x);
+		return;
 	}
+	if (!kt_capture_begin(&x->file)) {
+		stop(x);
+		return;
+	}
+	x->facts.began = x->shown_ns = now;
+	for (u32 cpu = 0; cpu < kt_session_cpus(x->run.session); cpu++)
+		x->lost_since[cpu] = now;
+	add_clock(x, now);
+	kt_capture_facts_begin(&x->facts);
+	if (!kt_capture_check_room(&x->file))
+		stop(x);
 }
 
 static void on_idle(void *ctx)
 {
 	struct record *x = ctx;
 
-	kt_capture_check_size(&x->file);
+	check_size(x, kt_monotonic_ns());
 	if (x->file.full || kt_writer_error(x->file.writer))
 		stop(x);
 }
@@ -334,6 +369,7 @@ static void on_tick(void *ctx, bool final)
 	if (final) {
 		for (u32 slot = 1; slot < kt_session_slots(x->run.session); slot++)
 			add_unfinished(x, slot, kt_session_vcpu(x->run.session, slot));
+		check_size(x, now);
 		return;
 	}
 	if (++x->ticks % TICKS_A_CLOCK == 0)
@@ -377,7 +413,7 @@ static void say_result(struct record *x, u64 now)
 	if (x->file.files > 1)
 		kt_str_addf(&line, " in %u files, of which %u were kept", x->file.files,
 			    x->file.files < x->opts->rotate ? x->file.files : x->opts->rotate);
-	if (x->file.full)
+	if (x->file.full && !x->file.error)
 		kt_str_add(&line, "; ended because the file is as long as it may be (--size)");
 	if (stats.dropped)
 		kt_str_addf(&line, "; %llu events could not be written", stats.dropped);
@@ -388,14 +424,14 @@ static void say_result(struct record *x, u64 now)
 
 static void end_capture(struct record *x)
 {
-	u64 now = kt_monotonic_ns();
+	u64 now = kt_monotonic_ns(), end = now < x->ended ? now : x->ended;
 
 	end_progress(x);
-	add_other_losses(x, now);
+	add_other_losses(x, end);
 	add_clock(x, now);
-	kt_capture_facts_end(&x->facts, now, x->unpaired_entries);
+	kt_capture_facts_end(&x->facts, end, x->unpaired_entries);
 	kt_writer_flush(x->file.writer);
-	say_result(x, now);
+	say_result(x, end);
 }
 
 /* What ends the run: the command, a full file. */
@@ -441,6 +477,10 @@ static enum kt_status check_options(const struct record_opts *opts)
 		kt_err("record: --rotate needs --size, which says how long each file may be");
 		return KT_USAGE;
 	}
+	if (opts->rotate && strcmp(opts->path, "-") == 0) {
+		kt_err("record: --rotate needs a file to rename: -o FILE, not -o -");
+		return KT_USAGE;
+	}
 	return KT_OK;
 }
 
@@ -465,14 +505,15 @@ static enum kt_status run(struct record *x)
 
 	/* Before anything is opened, which it need not have. */
 	if (x->command)
-		status = kt_child_prepare(&x->child, x->command);
+		status = kt_child_prepare(&x->child, x->command,
+					  kt_capture_takes_stdout(x->opts->path));
 	if (status == KT_OK)
 		status = open_until(x);
 	if (status == KT_OK)
 		status = kt_run_open(&x->run, &x->opts->common, KT_VIEW_RECORD, NULL);
 	if (status == KT_OK)
 		status = record(x);
-	if (status == KT_OK) {
+	if (status == KT_OK && x->facts.began) {
 		lost = kt_lost_total(&x->run);
 		if (kt_capture_stats(&x->file).events == x->losses && !lost)
 			kt_run_explain_nothing(&x->run, "events");
@@ -488,7 +529,7 @@ static enum kt_status run(struct record *x)
 static enum kt_status run_record(int argc, char **argv)
 {
 	struct record_opts opts = {};
-	struct record x = { .opts = &opts, .until = -1, .stop = -1 };
+	struct record x = { .opts = &opts, .until = -1, .stop = -1, .ended = ~0ull };
 	enum kt_status status;
 
 	x.command = take_command(&argc, argv);

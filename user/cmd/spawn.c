@@ -11,8 +11,8 @@
 #include "../lib/log.h"
 #include "spawn.h"
 
-/* In the child: waits for the word, and becomes the program. Never returns. */
-static void become(int go, int failed, char **argv)
+/* In the child: waits for the word, and becomes the program. out: its standard output; -1: none. */
+static void __attribute__((noreturn)) become(int go, int failed, int out, char **argv)
 {
 	char word;
 	int err;
@@ -20,7 +20,10 @@ static void become(int go, int failed, char **argv)
 	if (read(go, &word, 1) != 1)
 		_exit(KT_FAILED); /* kvmtrace has ended */
 	signal(SIGPIPE, SIG_DFL);
-	execvp(argv[0], argv);
+	if (out < 0)
+		close(STDOUT_FILENO);
+	if (out < 0 || out == STDOUT_FILENO || dup2(out, STDOUT_FILENO) >= 0)
+		execvp(argv[0], argv);
 	err = errno;
 	if (write(failed, &err, sizeof(err)) < 0)
 		_exit(KT_FAILED);
@@ -33,10 +36,13 @@ static enum kt_status cannot_start(const char *name, int err)
 	return KT_FAILED;
 }
 
-enum kt_status kt_child_prepare(struct kt_child *child, char **argv)
+enum kt_status kt_child_prepare(struct kt_child *child, char **argv, bool apart)
 {
-	int go[2], failed[2];
+	int go[2], failed[2], out = STDOUT_FILENO;
 
+	/* Now: one of the pipes may get the number of a standard error that is closed. */
+	if (apart)
+		out = fcntl(STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
 	*child = (struct kt_child) { .ended = -1, .go = -1, .failed = -1 };
 	if (pipe2(go, O_CLOEXEC))
 		return cannot_start(argv[0], errno);
@@ -50,7 +56,7 @@ enum kt_status kt_child_prepare(struct kt_child *child, char **argv)
 	child->pid = fork();
 	if (child->pid == 0) {
 		close(go[1]);
-		become(go[0], failed[1], argv);
+		become(go[0], failed[1], out, argv);
 	}
 	close(go[0]);
 	close(failed[1]);
@@ -70,8 +76,8 @@ enum kt_status kt_child_begin(struct kt_child *child, const char *name)
 	do {
 		n = read(child->failed, &err, sizeof(err));
 	} while (n < 0 && errno == EINTR);
-	child->runs = n <= 0;
-	return child->runs ? KT_OK : cannot_start(name, err);
+	child->runs = n == 0;
+	return child->runs ? KT_OK : cannot_start(name, n < 0 ? errno : err);
 }
 
 static void say_end(const char *name, int how)

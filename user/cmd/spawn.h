@@ -14,8 +14,11 @@ struct kt_child {
 	bool runs;	/* it is the program now */
 };
 
-/* Makes the process, which waits. Logs; argv as for exec. */
-enum kt_status kt_child_prepare(struct kt_child *child, char **argv);
+/*
+ * Makes the process, which waits. Logs; argv as for exec. apart: standard output is taken, the program's
+ * goes where its standard error does.
+ */
+enum kt_status kt_child_prepare(struct kt_child *child, char **argv, bool apart);
 /* Lets it begin. Logs, and returns KT_FAILED, when the program cannot be run. */
 enum kt_status kt_child_begin(struct kt_child *child, const char *name);
 /* At the end: says how it ended if that wasn't well, or that it goes on. One that never began ends. */

@@ -3,7 +3,6 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "index.h"
 
 #define PLAIN_BLOCKS 15
+#define END_BYTES    12 /* of an END block's payload, besides the index */
 
 struct fact {
 	char *name;
@@ -39,6 +39,7 @@ struct kt_writer {
 	u32 plain;	       /* blocks of events left that are not compressed */
 	struct kt_index index;
 	u64 bytes, events, dropped, lost;
+	u64 largest;
 	u64 previous; /* offset of the last block that is not EVENTS */
 	u64 first_ts, last_ts;
 	struct lost_places lost_at;
@@ -49,13 +50,6 @@ struct kt_writer {
 	bool has_clock;
 	u64 monotonic, realtime;
 };
-
-int kt_store_create(const char *path, bool fresh)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_EXCL : O_TRUNC), 0600);
-
-	return fd < 0 ? -errno : fd;
-}
 
 /* ---- blocks ---- */
 
@@ -196,6 +190,8 @@ static __attribute__((noinline)) int put_events(struct kt_writer *w)
 	if (f.last_ts > w->last_ts)
 		w->last_ts = f.last_ts;
 	w->events += info.count;
+	if (w->bytes - offset > w->largest)
+		w->largest = w->bytes - offset;
 	kt_index_add(&w->index, offset, f.first_ts, f.last_ts);
 	return 0;
 }
@@ -346,27 +342,39 @@ static void writer_free(struct kt_writer *w)
 	free(w);
 }
 
-int kt_writer_open(struct kt_writer **writer, int fd, const struct kt_writer_options *options)
+struct kt_writer *kt_writer_new(const struct kt_writer_options *options)
 {
 	struct kt_writer *w;
-	int err = kt_store_check_schema(options->schema);
 
-	if (err) {
-		close(fd);
-		return err;
-	}
+	if (kt_store_check_schema(options->schema))
+		return NULL;
 	w = kt_alloc(sizeof(*w));
 	w->options = *options;
+	w->fd = -1;
 	w->block = kt_block_builder_new(options->schema);
 	w->lost_at = find_lost(options->schema);
 	w->zstd = ZSTD_createCCtx();
-	err = !w->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel,
-							      options->level ? options->level : 1))
-		      ? -EINVAL
-		      : begin_file(w, fd);
+	if (w->zstd && !ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel,
+							    options->level ? options->level : 1)))
+		return w;
+	writer_free(w);
+	return NULL;
+}
+
+int kt_writer_begin(struct kt_writer *w, int fd)
+{
+	return begin_file(w, fd);
+}
+
+int kt_writer_open(struct kt_writer **writer, int fd, const struct kt_writer_options *options)
+{
+	struct kt_writer *w = kt_writer_new(options);
+	int err = w ? kt_writer_begin(w, fd) : -EINVAL;
+
 	if (err) {
 		close(fd);
-		writer_free(w);
+		if (w)
+			writer_free(w);
 		return err;
 	}
 	*writer = w;
@@ -382,7 +390,7 @@ int kt_writer_rotate(struct kt_writer *w, int fd)
 
 int kt_writer_close(struct kt_writer *w)
 {
-	int err = end_file(w);
+	int err = w->fd < 0 ? 0 : end_file(w);
 
 	writer_free(w);
 	return err;
@@ -485,5 +493,14 @@ struct kt_writer_stats kt_writer_stats(const struct kt_writer *w)
 	return (struct kt_writer_stats) { .bytes = w->bytes,
 					  .events = w->events,
 					  .pending = kt_block_count(w->block),
-					  .dropped = w->dropped };
+					  .dropped = w->dropped,
+					  .largest = w->largest,
+					  .closing = KT_FRAME_HEADER + END_BYTES +
+						     (w->index.count + 1ull) * KT_INDEX_ENTRY +
+						     KT_TRAILER };
+}
+
+u64 kt_writer_bytes(const struct kt_writer *w)
+{
+	return w->bytes;
 }

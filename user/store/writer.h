@@ -31,26 +31,18 @@ struct kt_writer_stats {
 	u64 events;  /* in the file's complete blocks */
 	u64 pending; /* events that wait for their block to be full */
 	u64 dropped; /* events that an error kept out of the files, pending ones among them */
+	u64 largest; /* bytes of the longest block of events so far, of all files */
+	u64 closing; /* bytes that closing would add now, besides pending events */
 };
 
-/*
- * What closing adds at most besides the pending events: the index and the trailer. Pending events,
- * KT_STORE_BLOCK_BYTES for certain, usually 32 KiB. Who bounds a file leaves that much.
- */
-#define KT_STORE_CLOSE_BYTES (128u << 10)
-#define KT_STORE_BLOCK_BYTES (8u << 20)
-
-/*
- * Creates a file for a capture, mode 0600: it holds addresses of guests. fresh: -EEXIST when
- * there is one; else it is emptied. Returns a descriptor or a negative errno.
- */
-int kt_store_create(const char *path, bool fresh);
-
+/* A writer that has no file yet, and drops events. NULL: the schema is wrong. */
+struct kt_writer *kt_writer_new(const struct kt_writer_options *options);
 /*
  * Begins a capture in fd, which the writer owns from now on, also when this fails: an empty file,
- * or anything that can be written to. -EINVAL: the schema is wrong; -EEXIST: the file is not
- * empty.
+ * or anything that can be written to. Once for each writer. -EEXIST: the file is not empty.
  */
+int kt_writer_begin(struct kt_writer *w, int fd);
+/* Both; on an error there is no writer. -EINVAL: the schema is wrong. */
 int kt_writer_open(struct kt_writer **writer, int fd, const struct kt_writer_options *options);
 
 /*
@@ -89,5 +81,6 @@ int kt_writer_close(struct kt_writer *w);
 
 int kt_writer_error(const struct kt_writer *w);
 struct kt_writer_stats kt_writer_stats(const struct kt_writer *w);
+u64 kt_writer_bytes(const struct kt_writer *w); /* .bytes alone, which is cheap */
 
 #endif

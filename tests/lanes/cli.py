@@ -18,6 +18,8 @@ COMMON = "--pid -p --vm --format -f --output -o --verbose -v --version --help -h
 PLAIN = "--format -f --output -o --verbose -v --version --help -h"
 TRACING = COMMON + " --facts --vcpu --duration -d --strict --wait --max-vcpus"
 SYMBOLS = " --guest-kallsyms --guest-vmlinux"
+RECORDING = ("--pid -p --vm --vcpu --output -o --verbose -v --version --help -h --facts --duration -d --strict"
+             " --wait --max-vcpus --events -e --size --rotate --reason --vector --buffer")
 OPTIONS = {
     "exits": TRACING + " --hist --by --interval -i --reason",
     "exceptions": TRACING + " --reinjected --vector --buffer" + SYMBOLS,
@@ -25,6 +27,7 @@ OPTIONS = {
     "vms": COMMON,
     "report": COMMON + " --vcpu --reason --vector --hist --by --interval -i --top --reinjected --from"
               " --to --where --strict" + SYMBOLS,
+    "record": RECORDING,
     "export": COMMON + " --vcpu --reason --vector --from --to --where --strict",
     "doctor": PLAIN + " --facts --save-facts",
 }
@@ -65,6 +68,14 @@ USAGE = (
     ("unknown-vector", ["exceptions", "--vector", "#XX"], "#XX"),
     ("vector-too-large", ["exceptions", "--vector", "32"], "32"),
     ("unknown-by", ["exits", "--by", "reason,cpu"], "cpu"),
+    ("record-no-file", ["record"], "-o FILE"),
+    ("record-rotate-alone", ["record", "-o", "x", "--rotate", "2"], "--size"),
+    ("record-rotate-stdout", ["record", "-o", "-", "--size", "1M", "--rotate", "2"], "-o -"),
+    ("record-rotate-1", ["record", "-o", "x", "--size", "1M", "--rotate", "1"], "1"),
+    ("record-size-too-small", ["record", "-o", "x", "--size", "1023K"], "1M"),
+    ("record-size-garbage", ["record", "-o", "x", "--size", "1X"], "500M"),
+    ("record-no-command", ["record", "-o", "x", "--"], "--"),
+    ("record-unknown-event", ["record", "-o", "x", "-e", "exits,cpu"], "cpu"),
     ("positional", ["exits", "win11"], "win11"),
     ("positional-after-dashes", ["exceptions", "--", "-p"], "-p"),
     ("positional-vms", ["vms", "1"], "1"),
@@ -124,6 +135,7 @@ def accepted(command):
               "--duration": "1.5m", "--max-vcpus": "0x10", "--by": "vcpu,vm", "--interval": "250ms",
               "--reason": "cpuid,0x7b,EPT_VIOLATION", "--vector": "#gp,6,PF", "--buffer": "64",
               "--top": "3", "--from": "2.5", "--to": "14:03", "--where": "ts > 5", "--facts": "x", "--save-facts": "x",
+              "--events": "exits,halt", "-e": "io", "--size": "5g", "--rotate": "2",
               "--guest-kallsyms": "vm=x@0x10", "--guest-vmlinux": "./a=b", "-p": "1", "-f": "csv", "-o": "-", "-d": "2", "-i": "1"}
     for word in OPTIONS[command].split():
         forms = [[word]]
@@ -197,6 +209,23 @@ def output_file():
         with open(path, encoding="utf-8") as file:
             for line in file:
                 json.loads(line)
+
+
+def record_in_vain():
+    """A command that cannot run leaves files as they were, and says nothing of what never ran."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, none = os.path.join(folder, "capture"), os.path.join(folder, "none")
+        with open(path, "wb") as file:
+            file.write(b"\x89KVMT\r\n\x1a and so on")
+        for name, status in (("no-btf", 3), ("no-permission", 4)):
+            for out in (path, none, "-"):
+                yield from usage(["record", "--facts", facts_of(name), "-o", out, "--", "sh", "-c",
+                                  "echo ran; exit 3"], "", status)
+        with open(path, "rb") as file:
+            if file.read() != b"\x89KVMT\r\n\x1a and so on":
+                yield "an earlier capture was changed"
+        if os.path.exists(none):
+            yield "a file was made"
 
 
 def hostile_words():
@@ -334,8 +363,8 @@ TESTS = {
     # Nothing is wrong with the command line: the process has gone, or never was.
     "usage-no-such-pid": lambda: usage(["exceptions", "-p", "2147483647"], "2147483647", 1),
     "help": help_main,
-    **{"help-" + c: lambda c=c: help_command(c) for c in COMMANDS},
-    **{"options-" + c: lambda c=c: accepted(c) for c in COMMANDS},
+    **{"help-" + c: lambda c=c: help_command(c) for c in OPTIONS},
+    **{"options-" + c: lambda c=c: accepted(c) for c in OPTIONS},
     "version": version,
     "doctor-text": doctor_text,
     "doctor-records": doctor_records,
@@ -346,6 +375,7 @@ TESTS = {
     "closed-output": closed_output,
     "bad-output-file": bad_output_file,
     "output-file": output_file,
+    "record-in-vain": record_in_vain,
     "hostile-words": hostile_words,
     "long-words": long_words,
     "mixed-up": mixed_up,

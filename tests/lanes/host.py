@@ -239,6 +239,78 @@ def terminate():
             yield f"{running.trace().summary}"
 
 
+def sizes(folder):
+    return {name: os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)}
+
+
+def record_size():
+    """The limit holds in a storm, with standard input closed, too; each file of a rotation is whole."""
+    storm = [os.path.join(GUESTS, "g_pio"), "-n", "100000"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "c")
+        done = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", KVMTRACE, "record", "-o", path, "--size",
+                               "1M", "-d", "15", "--", *storm], capture_output=True, timeout=60, check=False)
+        if done.returncode or b"(--size)" not in done.stderr:
+            yield f"status {done.returncode}: {done.stderr}"
+        if not 500000 < sizes(folder)["c"] <= 1 << 20:
+            yield f"sizes {sizes(folder)}"
+        done = run("record", "-o", path, "--size", "1M", "--rotate", "2", "--", *storm, timeout=60)
+        if done.returncode or sorted(sizes(folder)) != ["c", "c.1"] or max(sizes(folder).values()) > 1 << 20:
+            yield f"status {done.returncode}, {done.err}, sizes {sizes(folder)}"
+        for name in sizes(folder):
+            if run("export", "-f", "perfetto", "-o", "/dev/null", os.path.join(folder, name)).returncode:
+                yield f"{name} cannot be read"
+
+
+def record_files():
+    """What is there is overwritten with care, and not in vain."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, other = os.path.join(folder, "c"), os.path.join(folder, "c.1")
+        rotate = ["--size", "1M", "--rotate", "2"]
+        with open(other, "wb") as file:
+            file.write(b"dear diary")
+        os.symlink("/dev/null", os.path.join(folder, "link"))
+        for args, words in ((["-o", path, *rotate], other), (["-o", other], "no capture"),
+                            (["-o", os.path.join(folder, "link"), *rotate], "only regular files"),
+                            (["-o", os.path.join(folder, "none", "c")], "No such file"),
+                            (["-o", "/dev/full"], "No space left"), (["-o", path, "--", "/none"], "/none")):
+            done = run("record", "-d", "1", *args)
+            if done.returncode != 1 or words not in done.err or "ended with" in done.err:
+                yield f"{args}: status {done.returncode}, {done.err!r}"
+        if sorted(sizes(folder)) != ["c.1", "link"]:
+            yield f"left behind: {os.listdir(folder)}"
+        run("record", "-d", "0.1", "-o", path)
+        with open(path, "rb") as file:
+            before = file.read()
+        os.chmod(path, 0o666)
+        run("record", "-o", path, "--", "/none")
+        with open(path, "rb") as file:
+            if file.read() != before or not before:
+                yield "an earlier capture is lost when the command cannot run"
+        run("record", "-d", "0.1", "-o", path)
+        if os.stat(path).st_mode & 0o777 != 0o600:
+            yield f"mode {os.stat(path).st_mode:o}"
+
+
+def record_apart():
+    """What a command prints is no part of the capture on standard output."""
+    with tempfile.TemporaryDirectory() as folder:
+        for out in ("-", "/proc/self/fd/1"):
+            path = os.path.join(folder, "c")
+            with open(path, "wb") as file:
+                done = run("record", "-o", out, "--", "sh", "-c", "echo it is me; exit 3", stdout=file)
+            with open(path, "rb") as file:
+                if b"it is me" in file.read() or "it is me\n" not in done.err:
+                    yield f"{out}: {done.err!r}"
+            if done.returncode or "ended with status 3" not in done.err:
+                yield f"{out}: status {done.returncode}, {done.err!r}"
+            if run("report", path).returncode:
+                yield f"{out}: no capture"
+        done = run("record", "-o", path, "--", "echo", "it is me")
+        if done.out != "it is me\n":
+            yield f"{done.out!r}"
+
+
 TESTS = {
     "exceptions-msr": lambda: exceptions("msr", "-n", "200"),
     "exceptions-ud": lambda: exceptions("ud", "-n", "200"),
@@ -250,6 +322,9 @@ TESTS = {
     "full-disk": full_disk,
     "interrupt-twice": interrupt_twice,
     "terminate": terminate,
+    "record-size": record_size,
+    "record-files": record_files,
+    "record-apart": record_apart,
 }
 
 if __name__ == "__main__":

@@ -131,13 +131,13 @@ static const struct kt_opt_group groups[] = {
 
 static const struct kt_cmd_help help = {
 	.usage = "kvmtrace record -o FILE [OPTION...] [-- COMMAND...]",
-	.text = "Records what KVM does with guests into a file, the capture: 'kvmtrace report' reads\n"
-		"it, on any machine, and 'kvmtrace export' converts it. With a COMMAND, tracing begins\n"
-		"before it does, and ends with it. With '-o -' what COMMAND prints goes to standard\n"
-		"error.\n"
+	.text = "Records what KVM does with guests into a file, the capture: 'kvmtrace report'\n"
+		"reads it, on any machine, and 'kvmtrace export' converts it. With a COMMAND,\n"
+		"tracing begins before it does, and ends with it. With '-o -' what COMMAND prints\n"
+		"goes to standard error.\n"
 		"\n"
-		"Events: exits (with duration, RIP and qualification), exceptions, faults, msr, io\n"
-		"(ports), mmio, cr, cpuid, hypercall, emulate (instructions), irq (injected),\n"
+		"Events: exits (with duration, RIP and qualification), exceptions, faults, msr,\n"
+		"io (ports), mmio, cr, cpuid, hypercall, emulate (instructions), irq (injected),\n"
 		"userspace (returns to QEMU), halt (wake-ups). --reason and --vector choose\n"
 		"among exits and exceptions; the other events are recorded all the same.\n"
 		"\n"
@@ -147,7 +147,7 @@ static const struct kt_cmd_help help = {
 	.examples =
 		"  kvmtrace record -o win11.kvmtrace --vm win11 -d 30\n"
 		"  kvmtrace record -o boot.kvmtrace -- qemu-system-x86_64 -accel kvm ...\n"
-		"  kvmtrace record -o last.kvmtrace --size 1G --rotate 4 --events exceptions,userspace\n",
+		"  kvmtrace record -o last.kvmtrace --size 1G --rotate 4 --events exceptions,halt\n",
 	.groups = groups,
 };
 

@@ -14,7 +14,7 @@ failed=0
 
 echo 0 >$tracing/tracing_on
 echo "${BUFFER_KB:-32768}" >$tracing/buffer_size_kb
-for event in exit entry inj_exception page_fault userspace_exit pio mmio; do
+for event in exit entry inj_exception page_fault userspace_exit pio mmio hypercall; do
 	echo 1 >$tracing/events/kvm/kvm_$event/enable
 done
 for command in "$@"; do

@@ -5,9 +5,9 @@
 BEGIN {
 	# The kernel's names (trace event print formats) to codes, for the reasons the guests know.
 	n = split("cpuid=0x72 io=0x7b msr=0x7c hlt=0x78 UD@excp=0x46 shutdown=0x7f write_cr4=0x14 " \
-		"xsetbv=0x8d npf=0x400 interrupt=0x60 nmi=0x61 smi=0x62 vintr=0x64 " \
+		"xsetbv=0x8d hypercall=0x81 npf=0x400 interrupt=0x60 nmi=0x61 smi=0x62 vintr=0x64 " \
 		"EXCEPTION_NMI=0x0 EXTERNAL_INTERRUPT=0x1 TRIPLE_FAULT=0x2 INTERRUPT_WINDOW=0x7 " \
-		"CPUID=0xa HLT=0xc CR_ACCESS=0x1c IO_INSTRUCTION=0x1e MSR_READ=0x1f " \
+		"CPUID=0xa HLT=0xc VMCALL=0x12 CR_ACCESS=0x1c IO_INSTRUCTION=0x1e MSR_READ=0x1f " \
 		"MSR_WRITE=0x20 EPT_VIOLATION=0x30 EPT_MISCONFIG=0x31 PREEMPTION_TIMER=0x34 " \
 		"XSETBV=0x37 INVALID_STATE@FAILED_VMENTRY=0x80000021 " \
 		"invalid_guest_state=0xffffffff 0xffffffff=0xffffffff", names, " ")
@@ -60,6 +60,7 @@ FNR == NR && $1 == "expect" {
 	else if ($2 == "user") id = id " " k["code"]
 	else if ($2 == "pio") id = id " " k["port"] " " k["access"] " " k["size"]
 	else if ($2 == "mmio") id = id " " k["address"] " " k["access"] " " k["size"]
+	else if ($2 == "hypercall") id = id " " k["nr"]
 	else complain("unknown line: " $0)
 	want[id] += k["count"]
 	match_[id] = k["match"]
@@ -132,6 +133,7 @@ event == "kvm_pio" {
 	sub(/^pio_/, "", f[1])
 	got[w " pio " f[3] " " (f[1] == "write" ? "out" : "in") " " f[5]]++
 }
+event == "kvm_hypercall" { got[w " hypercall " hex(f[2])]++ }
 event == "kvm_mmio" && f[2] != "unsatisfied-read" {
 	for (i = 1; i < nf; i++) {
 		if (f[i] == "len") size = f[i + 1]

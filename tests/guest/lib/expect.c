@@ -37,6 +37,7 @@ static const struct code exits[KT_EXIT_MAX][3] = {
 	[KT_EXIT_SHUTDOWN]    = { { "-", 0 }, { "SHUTDOWN", 0x7f },  { "TRIPLE_FAULT", 2 } },
 	[KT_EXIT_CR4_WRITE]   = { { "-", 0 }, { "WRITE_CR4", 0x14 }, { "CR_ACCESS", 28 } },
 	[KT_EXIT_XSETBV]      = { { "-", 0 }, { "XSETBV", 0x8d },    { "XSETBV", 55 } },
+	[KT_EXIT_HYPERCALL]   = { { "-", 0 }, { "VMMCALL", 0x81 },   { "VMCALL", 18 } },
 	[KT_EXIT_MMIO]	      = { { "-", 0 }, { "NPF", 0x400 },	     { "EPT_MISCONFIG", 49 } },
 	[KT_EXIT_NESTED_PAGE] = { { "-", 0 }, { "NPF", 0x400 },	     { "EPT_VIOLATION", 48 } },
 	/* Bit 31: the entry failed (SDM 3C 24.9.1, 26.8). SVM's -1 is 32 bits wide in kvm_exit. */
@@ -75,6 +76,11 @@ static enum isa host_isa(void)
 bool kt_software_kvm(void)
 {
 	return host_isa() == ISA_NONE;
+}
+
+bool kt_vmx(void)
+{
+	return host_isa() == ISA_VMX;
 }
 
 static void put(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -248,6 +254,7 @@ static const char *user_reason(uint32_t reason)
 		[KVM_EXIT_MMIO] = "MMIO",
 		[KVM_EXIT_SHUTDOWN] = "SHUTDOWN",
 		[KVM_EXIT_FAIL_ENTRY] = "FAIL_ENTRY",
+		[KVM_EXIT_INTERNAL_ERROR] = "INTERNAL_ERROR",
 	};
 	const char *name = reason < sizeof(names) / sizeof(names[0]) ? names[reason] : NULL;
 
@@ -259,11 +266,13 @@ void kt_expect_user(struct kt_vcpu *v, uint32_t reason, uint64_t count)
 	v->want_user[reason] += count;
 }
 
-/* As KVM returned it: SVM's -1 has 32 or 64 bits, by kernel and CPU. */
-static void put_hardware_reason(const struct kt_vcpu *v, uint32_t reason)
+/* As KVM returned them; the hardware reason of SVM, -1, has 32 or 64 bits, by kernel and CPU. */
+static void put_more(const struct kt_vcpu *v, uint32_t reason)
 {
 	if (reason == KVM_EXIT_FAIL_ENTRY)
 		put(" hardware_reason=0x%llx", v->run->fail_entry.hardware_entry_failure_reason);
+	if (reason == KVM_EXIT_INTERNAL_ERROR)
+		put(" suberror=%u", v->run->internal.suberror);
 }
 
 static void put_user(const struct kt_vcpu *v)
@@ -278,9 +287,15 @@ static void put_user(const struct kt_vcpu *v)
 		put_head("user", v);
 		put(" reason=%s code=%u count=%" PRIu64 " match=exact", user_reason(i), i,
 		    v->user[i]);
-		put_hardware_reason(v, i);
+		put_more(v, i);
 		put("\n");
 	}
+}
+
+void kt_expect_hypercalls(struct kt_vcpu *v, uint64_t nr, uint64_t count)
+{
+	put_head("hypercall", v);
+	put(" nr=%" PRIu64 " count=%" PRIu64 " match=exact\n", nr, count);
 }
 
 void kt_expect_io(struct kt_vcpu *v, const struct kt_io *io, uint64_t count)

@@ -154,6 +154,7 @@ enum kt_exit {
 	KT_EXIT_SHUTDOWN,
 	KT_EXIT_CR4_WRITE,
 	KT_EXIT_XSETBV,
+	KT_EXIT_HYPERCALL,
 	KT_EXIT_MMIO, /* not the first one of an address */
 	KT_EXIT_NESTED_PAGE,
 	KT_EXIT_INVALID, /* VM entry refused: the guest's state is invalid */
@@ -172,6 +173,7 @@ struct kt_fault {
 
 /* A KVM without SVM or VMX: it delivers every exception itself, and raises no kvm_exit. */
 bool kt_software_kvm(void);
+bool kt_vmx(void);
 void kt_expect_begin(const struct kt_opts *o, struct kt_vm **vms, int count);
 /* A vCPU that this thread ran in a VM which is no more; its number follows those of the others. */
 void kt_expect_former_vcpu(int vm, int vcpu);
@@ -181,6 +183,7 @@ void kt_expect_exception(struct kt_vcpu *v, const struct kt_site *s, uint64_t co
 			 enum kt_exit cause, const char *more);
 void kt_expect_fault(struct kt_vcpu *v, const struct kt_fault *f);
 void kt_expect_user(struct kt_vcpu *v, uint32_t reason, uint64_t count);
+void kt_expect_hypercalls(struct kt_vcpu *v, uint64_t nr, uint64_t count);
 /* An access that user space handles; counts towards the exits and user lines, too. */
 void kt_expect_io(struct kt_vcpu *v, const struct kt_io *io, uint64_t count);
 /* The same for a byte OUT. */

@@ -4,7 +4,7 @@
 # The lane of an emulated AMD host.
 set -u
 lane=amd-$1
-JOBS='main smp shadow module ways'
+JOBS="${JOBS:-main smp shadow module ways record}"
 
 options_of()
 {
@@ -14,7 +14,13 @@ options_of()
 	smp) options+=(--smp 2 --timeout 60) ;;
 	shadow) options+=(--param kvm-amd.npt=0 --timeout 60) ;;
 	module | ways) options+=(--timeout 120) ;;
+	record) options+=(--smp 2 --timeout 300 --env "KILLS=$kills") ;;
 	esac
 }
 
+# Of the 200 that there have to be.
+case $1 in
+6.1) kills=0 ;;
+*) kills=67 ;;
+esac
 . "$(dirname "$0")/emulated/lane.sh"

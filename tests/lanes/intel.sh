@@ -5,7 +5,7 @@
 # five times as slow, and without the parts that intel.list gives reasons for.
 set -u
 lane=intel-$1
-JOBS='main shadow'
+JOBS="${JOBS:-main shadow}"
 # shellcheck disable=SC2034 # for lane.sh
 verifier=1
 
@@ -14,9 +14,9 @@ options_of()
 	options=(--intel --timeout 1000)
 	case $1 in
 	main)
-		options+=(--env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400
+		options+=(--env SMP=100 --env FLOOD=3000 --env STOPPED_RATE=400 --env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400
 			--env PACED_RATE=200
-			--env "PARTS=everything many_vcpus storms filter_exits vms doctor without_btf verifier")
+			--env "PARTS=everything recording many_vcpus storms filter_exits vms doctor without_btf verifier")
 		;;
 	shadow) options+=(--param kvm-intel.ept=0) ;;
 	esac

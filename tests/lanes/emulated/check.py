@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judges what the jobs of an emulated host left. usage: check.py LANE FOLDER
+"""Judges what the jobs of an emulated host left, all or those named. usage: check.py LANE FOLDER [JOB]...
 
 A test is a function over a job's folder that yields what is wrong, a line each.
 """
@@ -9,10 +9,13 @@ import re
 import sys
 
 import compare
+import elsewhere
 import isa
 import tests_host
+import tests_loss
 import tests_main
 import tests_module
+import tests_record
 import tests_ways
 from data import Job
 
@@ -55,6 +58,7 @@ SMP = {
     **{"smp-totals-" + name: test for name, test in TOTALS.items()},
     "smp-storm": lambda job: tests_main.storm(job, "storm2", "storm_two"),
     "smp-order": order,
+    **tests_record.SMP,
     "smp-kernel-log": kernel_log,
 }
 
@@ -63,16 +67,18 @@ SHADOW = {
     "shadow-guest-pf": guest_test("shadow_pf", True),
     "shadow-guest-msr": guest_test("shadow_msr", True),
     **{"shadow-totals-" + name: test for name, test in TOTALS.items()},
+    **tests_record.SHADOW,
     "shadow-kernel-log": kernel_log,
 }
 
 JOBS = {
-    "main": {**tests_main.TESTS, **tests_host.TESTS, "doctor": tests_ways.doctor,
-             "kernel-log": kernel_log},
+    "main": {**tests_main.TESTS, **tests_host.TESTS, **tests_record.MAIN, **tests_loss.MAIN,
+             "doctor": tests_ways.doctor, "kernel-log": kernel_log},
     "smp": SMP,
     "shadow": SHADOW,
     "module": {**tests_module.TESTS, "module-kernel-log": kernel_log},
     "ways": {**tests_ways.TESTS, "ways-kernel-log": kernel_log},
+    "record": {**tests_loss.FULL_SPEED, "record-kernel-log": kernel_log},
 }
 
 
@@ -99,18 +105,23 @@ def left_out(family, series):
     return {w[0] for w in words if "not:" + series in w[1:]}
 
 
-def main(lane, folder):
+def main(lane, folder, *chosen):
     family, series = lane.split("-", 1)
     without = left_out(family, series)
-    compare.may_miss = 64 if series in PREEMPTIBLE else 0
+    if series in PREEMPTIBLE:
+        compare.may_miss, compare.may_miss_recorded = 64, 5000
     for job_name, tests in JOBS.items():
-        job = Job(os.path.join(folder, job_name), isa.OF_LANE[family])
+        tests = {name: test for name, test in tests.items() if name not in without}
+        if not tests or (chosen and job_name not in chosen):
+            continue
+        job = Job(os.path.join(folder, job_name), isa.OF_LANE[family], series)
+        if os.path.isdir(job.folder):
+            elsewhere.read_all(job.folder)
         for name, test in tests.items():
-            if name not in without:
-                report(lane, name, run(test, job))
+            report(lane, name, run(test, job))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

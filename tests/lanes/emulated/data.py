@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What a job left: guests' expectations, kvmtrace's JSON, and what other observers counted."""
 import collections
+import hashlib
 import json
 import os
+import re
+
+from capture import Capture
 
 
 def read(folder, name):
@@ -44,8 +48,8 @@ class Want:
 class Trace:
     """The JSON lines of one kvmtrace, by type."""
 
-    def __init__(self, folder, name):
-        self.records = [json.loads(line) for line in read(folder, name + ".out").splitlines()]
+    def __init__(self, text):
+        self.records = [json.loads(line) for line in text.splitlines()]
         self.by_type = collections.defaultdict(list)
         for record in self.records:
             self.by_type[record["type"]].append(record)
@@ -68,8 +72,8 @@ class Trace:
 class Job:
     """One boot's folder; what is read is kept."""
 
-    def __init__(self, folder, isa):
-        self.folder, self.isa = folder, isa
+    def __init__(self, folder, isa, series=""):
+        self.folder, self.isa, self.series = folder, isa, series
         self.cache = {}
 
     def want(self, name):
@@ -96,11 +100,21 @@ class Job:
             if self.status(name) != 0:
                 raise ValueError(f"kvmtrace {name}: status {self.status(name)}, "
                                  f"{self.text(name + '.err').strip()}")
-            self.cache[key] = Trace(self.folder, name)
+            self.cache[key] = Trace(self.text(name + ".out"))
         return self.cache[key]
 
     def text(self, name):
         return read(self.folder, name)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def exists(self, name):
+        return os.path.exists(self.path(name))
+
+    def checksum(self, name):
+        with open(self.path(name), "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
 
     def status(self, name):
         return int(self.text(name + ".status"))
@@ -111,13 +125,43 @@ class Job:
                 return int(line.split(",")[0])
         raise ValueError("perf counted nothing: " + self.text("perf.csv"))
 
+    def kernel(self, event):
+        """The kernel's own lines of an event: how often which thread had it, and its text."""
+        if "kernel" not in self.cache:
+            self.cache["kernel"] = lines = collections.defaultdict(list)
+            for line in self.text("tracefs").splitlines():
+                first, second, rest = line.split(" ", 2)
+                if first != "overrun":
+                    name, _, text = rest.partition(": ")
+                    lines[name].append((int(first), int(second), text))
+                elif second != rest:
+                    raise ValueError(f"tracefs has {second} of {rest} events")
+        return self.cache["kernel"][event]
+
     def tracefs(self, event):
         """Counts by the kernel's word, of an event."""
+        counts = collections.Counter()
+        for count, _tid, text in self.kernel(event):
+            if event == "kvm_exit":
+                counts[re.search(r" reason (.+?) rip ", text)[1]] += count
+            elif event == "kvm_inj_exception":
+                counts["again" if "reinjected" in text else "first"] += count
+            else:
+                counts["all"] += count
+        return counts
+
+    def capture(self, name, end=".kvmtrace"):
+        """As the second reader sees it."""
+        key = "capture", name + end
+        if key not in self.cache:
+            self.cache[key] = Capture(self.path(name + end))
+        return self.cache[key]
+
+    def counted(self, name):
+        """What perf counted, by event."""
         counts = {}
-        for line in self.text("tracefs").splitlines():
-            word, count, *rest = line.split(" ", 2)
-            if word == "overrun" and int(count):
-                raise ValueError(f"tracefs lost {count} events")
-            if word == event:
-                counts[rest[0]] = int(count)
+        for line in self.text(name + ".perf").splitlines():
+            fields = line.split(",")
+            if len(fields) > 2 and fields[2].startswith("kvm:"):
+                counts[fields[2].removeprefix("kvm:")] = int(fields[0])
         return counts

@@ -12,7 +12,7 @@ SVM = SimpleNamespace(
         "cpuid": 0x72, "io": 0x7b, "msr": 0x7c, "hlt": 0x78, "UD excp": 0x46, "PF excp": 0x4e,
         "shutdown": 0x7f, "write_cr4": 0x14, "xsetbv": 0x8d, "npf": 0x400, "interrupt": 0x60,
         "nmi": 0x61, "smi": 0x62, "vintr": 0x64, "invalid_guest_state": 0xffffffff,
-        "0xffffffff": 0xffffffff, "UNKNOWN": 0xffffffff,
+        "0xffffffff": 0xffffffff, "UNKNOWN": 0xffffffff, "hypercall": 0x81,
     },
     cpuid="0x72",
     hlt="0x78",
@@ -37,7 +37,7 @@ VMX = SimpleNamespace(
     words={
         "EXCEPTION_NMI": 0, "EXTERNAL_INTERRUPT": 1, "TRIPLE_FAULT": 2, "INTERRUPT_WINDOW": 7,
         "CPUID": 10, "HLT": 12, "INVLPG": 14, "CR_ACCESS": 28, "IO_INSTRUCTION": 30,
-        "MSR_READ": 31, "MSR_WRITE": 32, "EOI_INDUCED": 45, "EPT_VIOLATION": 48,
+        "MSR_READ": 31, "MSR_WRITE": 32, "EOI_INDUCED": 45, "VMCALL": 18, "EPT_VIOLATION": 48,
         "EPT_MISCONFIG": 49, "PREEMPTION_TIMER": 52, "XSETBV": 55, "APIC_WRITE": 56,
         # Bit 31 is for the failed entry.
         "INVALID_STATE FAILED_VMENTRY": 0x80000021, "INVALID_STATE|FAILED_VMENTRY": 0x80000021,

@@ -65,6 +65,8 @@ unprivileged()
 	for command in exits exceptions faults vms; do
 		as_nobody "nobody_$command" $command
 	done
+	as_nobody nobody_record record -o /tmp/nobody.kvmtrace
+	ls /tmp/nobody.kvmtrace >/out/nobody_record.left 2>&1
 }
 
 without_btf()
@@ -77,13 +79,15 @@ without_btf()
 	launch raw_exits exits --by vm,vcpu,reason -f json
 	launch raw_exceptions exceptions -f json
 	launch raw_faults faults -f json
-	ready raw_exits raw_exceptions raw_faults
+	launch raw_rec record -o /out/raw_rec.kvmtrace
+	ready raw_exits raw_exceptions raw_faults raw_rec
 	guest raw_msr g_msr
 	guest raw_pio g_pio
 	guest raw_ud g_ud
 	guest raw_npf g_npf
 	guest raw_smp g_smp
-	finish raw_exits raw_exceptions raw_faults
+	finish raw_exits raw_exceptions raw_faults raw_rec
+	recorded raw_rec
 	umount /sys/kernel/btf
 }
 

@@ -7,8 +7,9 @@
 . /w/job_host.sh
 
 # Lanes on slow emulators set smaller sizes, and which parts they have the time for.
+: "${SMP:=1000}" "${FLOOD:=20000}" "${STOPPED_RATE:=2000}"
 : "${VCPUS:=1024}" "${STORM:=200000}" "${TINY:=20000}" "${PACED:=60000}" "${PACED_RATE:=20000}"
-: "${PARTS:=everything many_vcpus storms filter_exits filter_exceptions filter_faults intervals \
+: "${PARTS:=everything recording many_vcpus storms filter_exits filter_exceptions filter_faults intervals \
 	latency idle vms doctor names unprivileged without_btf without_tracefs without_kvm}"
 
 # Every scenario in one trace, seen by all commands and the observers at once.
@@ -19,7 +20,9 @@ everything()
 	launch reinjected exceptions --reinjected -f json
 	launch faults faults -f json
 	launch regions faults --hist -f json
-	ready exits exceptions reinjected faults regions
+	launch rec record -o /out/rec.kvmtrace
+	launch some record --events exceptions,faults -o /out/some.kvmtrace
+	ready exits exceptions reinjected faults regions rec some
 	observe
 	guest cpuid g_cpuid -n 1000
 	guest pio g_pio
@@ -35,8 +38,12 @@ everything()
 	guest triple13 g_triple --vector 13
 	guest failentry g_failentry --fails 3
 	guest twovms g_twovms --name pair
-	guest smp g_smp
+	guest smp g_smp -n "$SMP"
 	guest recreate g_recreate -n 60
+	guest iomix g_iomix -n 20
+	guest hypercall g_hypercall -n 200
+	guest emufail g_emufail
+	guest ipi g_ipi --vcpus 2 -n 20
 	# A second, for /proc has the name only as long as the process is there.
 	guest named g_msr --name win11 -n 5 --hold 1
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -45,7 +52,25 @@ everything()
 	# Names are kept after the processes have gone.
 	sleep 1
 	observed
-	finish exits exceptions reinjected faults regions
+	finish exits exceptions reinjected faults regions rec some
+	recorded rec some
+}
+
+# A guest that record starts; a buffer that is too small; and a recorder that is stopped for three seconds.
+recording()
+{
+	once command record -o /out/command.kvmtrace -- g_hypercall -n 500
+	mv /out/command.out /out/command.want
+	trace overflow record --buffer 16 --events exits -o /out/overflow.kvmtrace
+	guest overflow_guest counted overflow g_cpuid -n "$FLOOD"
+	finish overflow
+	trace stopped record --buffer 64 -o /out/stopped.kvmtrace
+	freeze stopped &
+	echo $! >/tmp/freeze.pid
+	guest stopped_guest counted stopped g_misbehave --seconds 5 --rate "$STOPPED_RATE"
+	wait "$(pid_of freeze)"
+	finish stopped
+	recorded command overflow stopped
 }
 
 many_vcpus()
@@ -100,13 +125,16 @@ filter_exits()
 	launch f_vcpu exits --vcpu 2 --by vm,vcpu,reason -f json
 	launch f_reason exits --reason "cpuid,$io" --by vm,vcpu,reason -f json
 	launch f_text exits --reason "$io"
-	ready f_vcpu f_reason f_text
+	launch f_rvm record --vm 'web-*' -o /out/f_rvm.kvmtrace
+	launch f_rvcpu record --vcpu 2 --reason "cpuid,$io" --vector gp -o /out/f_rvcpu.kvmtrace
+	ready f_vcpu f_reason f_text f_rvm f_rvcpu
 	filtered 1
 	launch f_pid exits -p "$(pid_of db1)" --by vm,vcpu,reason -f json
 	launch f_vm exits --vm 'web-*' --by vm,vcpu,reason -f json
 	ready f_pid f_vm
 	run_filtered 1
-	finish f_pid f_vm f_vcpu f_reason f_text
+	finish f_pid f_vm f_vcpu f_reason f_text f_rvm f_rvcpu
+	recorded f_rvm f_rvcpu
 }
 
 filter_exceptions()

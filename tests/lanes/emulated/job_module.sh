@@ -70,7 +70,7 @@ with_a_vm()
 	echo remove >/sys/devices/virtual/misc/kvm/uevent
 	echo add >/sys/devices/virtual/misc/kvm/uevent
 	sleep 1
-	cat /out/exits.err /out/exceptions.err /out/faults.err >/out/open.said
+	cat /out/exits.err /out/exceptions.err /out/faults.err /out/rec.err >/out/open.said
 	go open
 }
 
@@ -111,27 +111,29 @@ other_build()
 launch exits exits --by vm,vcpu,reason -f json
 launch exceptions exceptions -f json
 launch faults faults -f json
-ready exits exceptions faults
+launch rec record -o /out/rec.kvmtrace
+ready exits exceptions faults rec
 guests first 1
 with_a_vm
 unload gone
 load
-await 1 'tracing again' exits exceptions faults
+await 1 'tracing again' exits exceptions faults rec
 guests second 2
 # Only the vendor module.
 rmmod "$vendor"
-await 2 "$vendor was unloaded: " exits exceptions faults
+await 2 "$vendor was unloaded: " exits exceptions faults rec
 load
-await 2 'tracing again' exits exceptions faults
+await 2 'tracing again' exits exceptions faults rec
 guests third 3
 # Back before anybody can have let go.
 rmmod "$vendor"
 load
-await 3 'tracing again' exits exceptions faults
+await 3 'tracing again' exits exceptions faults rec
 guests fourth 4
 # And their end, while there is no KVM.
 unload end
-finish exits exceptions faults
+finish exits exceptions faults rec
+recorded rec
 load
 other_build
 dmesg >/out/dmesg

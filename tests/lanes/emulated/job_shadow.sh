@@ -6,11 +6,13 @@
 launch exits exits --by vm,vcpu,reason -f json
 launch exceptions exceptions -f json
 launch faults faults -f json
-ready exits exceptions faults
+launch rec record -o /out/rec.kvmtrace
+ready exits exceptions faults rec
 observe
 guest shadow_npf g_npf
 guest shadow_pf g_pf
 guest shadow_msr g_msr
 observed
-finish exits exceptions faults
+finish exits exceptions faults rec
+recorded rec
 dmesg >/out/dmesg

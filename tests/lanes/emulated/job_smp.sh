@@ -6,14 +6,16 @@
 launch exits exits --by vm,vcpu,reason -f json
 launch exceptions exceptions -f json
 launch faults faults -f json
-ready exits exceptions faults
+launch rec record -o /out/rec.kvmtrace
+ready exits exceptions faults rec
 observe
 guest migrate g_migrate
 guest smp2 g_smp -n 500
 guest twovms2 g_twovms
 guest msr2 g_msr -n 500
 observed
-finish exits exceptions faults
+finish exits exceptions faults rec
+recorded rec
 trace storm2 exceptions
 guest storm_two g_storm -n 50000
 finish storm2

@@ -7,6 +7,7 @@
 # Whatever loads through the types of modules, and the way that only old kernels have.
 BETTER=kt_exit_note,kt_exit_end,kt_exit_begin,kt_exit_begin_r3,kt_fault_entry,kt_fault_exit,kt_fault
 BETTER=$BETTER,kt_fault_region,kt_msr,kt_cr,kt_emulate,kt_async_pf,kt_inject
+BETTER=$BETTER,kt_trace_exit,kt_trace_exit_c,kt_trace_entry
 
 # session PREFIX: all commands at once.
 session()
@@ -15,7 +16,8 @@ session()
 	launch "$1exceptions" exceptions -v -f json
 	launch "$1faults" faults -v -f json
 	launch "$1regions" faults -v --hist -f json
-	ready "$1exits" "$1exceptions" "$1faults" "$1regions"
+	launch "$1rec" record -v -o "/out/$1rec.kvmtrace"
+	ready "$1exits" "$1exceptions" "$1faults" "$1regions" "$1rec"
 	guest "$1cpuid" g_cpuid -n 300
 	guest "$1pio" g_pio -n 30
 	guest "$1msr" g_msr -n 20
@@ -27,7 +29,8 @@ session()
 	guest "$1smp" g_smp -n 100
 	guest "$1recreate" g_recreate -n 30
 	guest "$1twovms" g_twovms -n 100 --second 50
-	finish "$1exits" "$1exceptions" "$1faults" "$1regions"
+	finish "$1exits" "$1exceptions" "$1faults" "$1regions" "$1rec"
+	recorded "$1rec"
 }
 
 ls /sys/kernel/btf >/out/btf_modules

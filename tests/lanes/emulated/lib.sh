@@ -130,6 +130,10 @@ await_vms()
 	done
 }
 
+# Tracepoints whose events record has: all that perf counts and tracefs notes in full.
+EVENTS='kvm_exit kvm_inj_exception kvm_page_fault kvm_msr kvm_pio kvm_mmio kvm_fast_mmio kvm_cr kvm_cpuid
+kvm_hypercall kvm_emulate_insn kvm_inj_virq kvm_userspace_exit kvm_vcpu_wakeup kvm_halt_poll_ns'
+
 # Two observers that know nothing of kvmtrace.
 observe()
 {
@@ -140,9 +144,7 @@ observe()
 	mkdir $tracing
 	echo 0 >$tracing/tracing_on
 	echo 32768 >$tracing/buffer_size_kb
-	echo 1 >$tracing/events/kvm/kvm_exit/enable
-	echo 1 >$tracing/events/kvm/kvm_inj_exception/enable
-	echo 1 >$tracing/events/kvm/kvm_page_fault/enable
+	for event in $EVENTS; do echo 1 >"$tracing/events/kvm/$event/enable"; done
 	echo 1 >$tracing/tracing_on
 	# perf says nothing when it has begun.
 	sleep 1
@@ -153,18 +155,67 @@ observed()
 	echo 0 >$tracing/tracing_on
 	: >/tmp/perf.stop
 	wait "$(pid_of perf)"
-	# Reasons as words: "kvm_exit 17 cpuid"; further, what fell out of the buffer.
+	# What fell out of the buffer; then how often which thread had which line: "17 1234 kvm_msr: …".
 	awk '
-	/entries-in-buffer/ { split($3, n, /[:\/]/); print "overrun", n[4] - n[3] }
-	/ kvm_exit: / { sub(/^.* reason /, ""); sub(/ rip .*/, ""); seen["kvm_exit " $0]++ }
-	/ kvm_inj_exception: / { seen["kvm_inj_exception " (/reinjected/ ? "again" : "first")]++ }
-	/ kvm_page_fault: / { seen["kvm_page_fault all"]++ }
-	END { for (i in seen) { split(i, w, " "); r = substr(i, length(w[1]) + 2)
-		print w[1], seen[i], r } }' $tracing/trace >/out/tracefs
-	for event in kvm_exit kvm_inj_exception kvm_page_fault; do
-		echo 0 >$tracing/events/kvm/$event/enable
-	done
+	/^# entries-in-buffer/ { split($3, n, /[:\/]/); print "overrun", n[1], n[2] }
+	/^#/ { next }
+	{
+		at = index($0, ": kvm_")
+		match($0, /-[0-9]+ +\[/)
+		seen[substr($0, RSTART + 1, RLENGTH - 2) + 0 " " substr($0, at + 2)]++
+	}
+	END { for (i in seen) print seen[i], i }' $tracing/trace >/out/tracefs
+	for event in $EVENTS; do echo 0 >"$tracing/events/kvm/$event/enable"; done
 	rmdir $tracing
+}
+
+# counted NAME COMMAND…: perf counts, meanwhile and everywhere, all events that record has.
+counted()
+{
+	local name=$1
+
+	shift
+	# shellcheck disable=SC2086 # a list of names
+	perf stat -x , -a -e "$(printf ',kvm:%s' $EVENTS | cut -c 2-)" -o "/out/$name.perf" "$@"
+}
+
+# sum_up NAME VIEW ARGUMENT…: what report says here of the capture, as "STATUS CHECKSUM VIEW ARGUMENT…" in
+# NAME.sums: check.py has it read elsewhere and compares.
+sum_up()
+{
+	local name=$1 view=$2 sum status
+
+	shift 2
+	(cd /out && kvmtrace report "$name.kvmtrace" "$@" -f json) >/tmp/report 2>>"/out/$name.said"
+	status=$?
+	sum=$(sha256sum </tmp/report)
+	echo "$status ${sum%% *} $view $*" >>"/out/$name.sums"
+	rm -f /tmp/report
+}
+
+# recorded NAME…: all views of these captures.
+recorded()
+{
+	local name
+
+	for name; do
+		sum_up "$name" summary summary
+		sum_up "$name" exits exits --by vm,vcpu,reason
+		sum_up "$name" exceptions exceptions
+		sum_up "$name" reinjected exceptions --reinjected
+		sum_up "$name" faults faults
+		sum_up "$name" regions faults --hist
+		sum_up "$name" events events
+	done
+}
+
+# freeze NAME: it is stopped for three seconds, from a second after now on.
+freeze()
+{
+	sleep 1
+	kill -STOP "$(pid_of "$1")"
+	sleep 3
+	kill -CONT "$(pid_of "$1")"
 }
 
 # Words of /proc/PID/stat: the CPU ticks it has used.

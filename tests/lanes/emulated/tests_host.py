@@ -237,8 +237,10 @@ def refused(job, name, status, words):
 
 
 def nobody(job):
-    for command in ("exits", "exceptions", "faults"):
+    for command in ("exits", "exceptions", "faults", "record"):
         yield from refused(job, "nobody_" + command, 4, "no permission")
+    if "No such file" not in job.text("nobody_record.left"):
+        yield f"record leaves {job.text('nobody_record.left')}"
     if job.status("nobody_vms") != 0 or "libbpf" in job.text("nobody_vms.err"):
         yield f"vms: status {job.status('nobody_vms')}, {job.text('nobody_vms.err')}"
 

@@ -7,7 +7,7 @@ import re
 import compare
 
 SCENARIOS = ("cpuid pio msr ud pf npf hlt hlttimer gpsel cr triple triple13 twovms smp "
-             "recreate failentry named"
+             "recreate failentry named iomix hypercall emufail ipi"
              .split())
 ROWS = 20
 SEEN_MS = 100
@@ -174,7 +174,7 @@ def tiny(job):
     """A buffer of 4 KiB loses; what it loses is reported where it happened."""
     from data import Trace
     happened = job.want("storm_tiny").total("exception")
-    trace = Trace(job.folder, "tiny")
+    trace = Trace(job.text("tiny.out"))
     seen, lost = len(trace["exception"]), trace.lost
     if job.status("tiny") != 5:
         yield f"--strict: status {job.status('tiny')}, not 5"

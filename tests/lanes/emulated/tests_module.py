@@ -4,7 +4,7 @@ import collections
 
 import compare
 
-COMMANDS = ("exits", "exceptions", "faults")
+COMMANDS = ("exits", "exceptions", "faults", "rec")
 ROUNDS = ("first", "second", "third", "fourth")
 KINDS = ("cpuid", "msr", "npf", "smp")
 GUESTS = [f"{when}_{what}" for when in ROUNDS for what in KINDS]
@@ -19,7 +19,7 @@ def said(job, name):
             yield "unloaded"
         elif line.startswith(AGAIN):
             yield "again"
-        else:
+        elif not line.startswith("kvmtrace: recorded "):
             yield "begun" if line.startswith("kvmtrace: tracing ") else line
 
 
@@ -49,6 +49,17 @@ def totals_exceptions(job):
     if not len(trace["exception"]) == trace.summary["exceptions"] == want != 0:
         yield f"the guests' {want}, kvmtrace's {len(trace['exception'])}, {trace.summary}"
     yield from compare.lost_nothing(trace)
+
+
+def recorded(job):
+    """One capture of all rounds has what the live commands have."""
+    for name in [*GUESTS, "open"]:
+        yield from (f"{name}: {reason}" for reason in compare.guest(job, name, session="rec_"))
+    for view in ("exits", "exceptions", "faults"):
+        said, want = (job.trace(who + view).summary[view] for who in ("rec_", ""))
+        if said != want or not want:
+            yield f"{view}: {said}, live {want}"
+        yield from compare.lost_nothing(job.trace("rec_" + view))
 
 
 def totals_faults(job):
@@ -109,6 +120,7 @@ TESTS = {
     "module-totals-exits": totals_exits,
     "module-totals-exceptions": totals_exceptions,
     "module-totals-faults": totals_faults,
+    "module-record": recorded,
     "module-lets-go": lets_go,
     "module-says-so": says_so,
     "module-held-by-vm": held_by_a_vm,

@@ -15,10 +15,24 @@ WEAK = {
     "faults": {"kt_fault_entry_r", "kt_fault_exit_r", "kt_fault_r", "kt_fault_old"},
     "regions": {"kt_fault_entry_r", "kt_fault_exit_r", "kt_fault_r", "kt_fault_old"},
 }
+RECORD_WEAK = {"kt_trace_exit_r", "kt_trace_entry_r"}
+RECORD_BETTER = {"kt_trace_exit", "kt_trace_exit_c", "kt_trace_entry", "kt_fault", "kt_msr", "kt_cr",
+                 "kt_emulate", "kt_async_pf", "kt_inject", "kt_exit_note"}
 
 
 def programs(job, name):
     return set(re.findall(r"^kvmtrace: program (\w+) on", job.text(name + ".err"), flags=re.M))
+
+
+def recorded(job, session):
+    """A capture made by the weakest ways has no less."""
+    for guest in GUESTS:
+        yield from (f"record: {guest}: {reason}"
+                    for reason in compare.guest(job, session + guest, session=session + "rec_"))
+    used = programs(job, session + "rec")
+    if not used >= RECORD_WEAK or used & RECORD_BETTER:
+        yield f"record used {used}"
+    yield from compare.lost_nothing(job.trace(session + "rec_exits"))
 
 
 def weaker(session):
@@ -31,6 +45,7 @@ def weaker(session):
             if not used or used - WEAK[command]:
                 yield f"{command} used {used}"
             yield from compare.lost_nothing(job.trace(session + command))
+        yield from recorded(job, session)
         faults = job.trace(session + "faults").summary["faults"]
         regions = sum(r["count"] for r in job.trace(session + "regions")["faults"])
         spare = max(compare.missed(job.trace(session + name)) for name in ("faults", "regions"))

@@ -7,6 +7,7 @@
  *	regions	faults in 50,000 regions of 2 MiB, and exceptions of 20,000 causes
  */
 #include "../../bpf/shared/event.h"
+#include "../../user/store/output.h"
 #include "../../user/store/kinds.h"
 #include "../../user/store/writer.h"
 

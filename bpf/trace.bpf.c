@@ -165,7 +165,7 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v)
 		return lose_exit(vcpu->vcpu_id);
-	if (v->muted)
+	if (v->muted || !control.recording)
 		return 0;
 	kt_set_isa(v, isa);
 	end_exit_before(v, slot);
@@ -192,11 +192,7 @@ static __always_inline void trace_exit_record(struct kt_raw_kvm_exit *ctx, struc
 		lose_exit(ctx->vcpu_id);
 		return;
 	}
-	/*
-	 * This program is attached before that on kvm_entry, and detached after it: an exit then would have
-	 * no end.
-	 */
-	if (v->muted || !control.attached || control.stopping)
+	if (v->muted || !control.recording)
 		return;
 	v->isa = ctx->isa;
 	end_exit_before(v, slot);
@@ -317,9 +313,12 @@ static __always_inline u32 traced_slot(void)
 /* Room for a record of the current vCPU, head filled in. */
 static __always_inline void *begin_brief(u32 size, u32 kind, u32 word)
 {
-	u32 slot = traced_slot();
 	struct kt_brief *b;
+	u32 slot;
 
+	if (!control.recording)
+		return NULL;
+	slot = traced_slot();
 	if (!slot)
 		return NULL;
 	b = kt_room(size, bpf_get_smp_processor_id());
@@ -587,6 +586,8 @@ int kt_trace_user(struct kt_raw_args *ctx)
 	struct kt_vcpu *v;
 	u64 run;
 
+	if (!control.recording)
+		return 0;
 	slot = left_slot(&v);
 	if (!slot || !v)
 		return 0;

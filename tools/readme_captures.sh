@@ -64,6 +64,18 @@ sleep 2
 echo
 echo "\$ kvmtrace vms"
 on_terminal vms | tr -d "\r"
+wait
+rm -f go
+guest misbehave --name win11 -n 20 --rate 40
+show cat record -o win11.kvmtrace -d 2
+echo
+echo "\$ kvmtrace report win11.kvmtrace"
+on_terminal report win11.kvmtrace | tr -d "\r"
+echo
+echo "\$ kvmtrace report win11.kvmtrace events"
+echo "..."
+kvmtrace report win11.kvmtrace events | awk "!n && /exit MSR/ { n = 1 } n && n++ < 13"
+echo "..."
 '
 
 adds=(--add "$build/kvmtrace" --add "$(command -v script)")
@@ -71,4 +83,4 @@ for guest in misbehave pf hlt npf smp; do
 	adds+=(--add "$build/tests/guest/g_$guest")
 done
 timeout --foreground -k 10 300 tests/vm/run.sh --series "$series" --timeout 120 "${adds[@]}" -- "$JOB" |
-	sed 's/\x1b\[[0-9;]*m//g'
+	sed 's/.*\x1b\[K//; s/\x1b\[[0-9;]*m//g'

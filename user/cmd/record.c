@@ -424,8 +424,11 @@ static void say_result(struct record *x, u64 now)
 
 static void end_capture(struct record *x)
 {
-	u64 now = kt_monotonic_ns(), end = now < x->ended ? now : x->ended;
+	u64 now = kt_monotonic_ns(), stopped = kt_session_stopped(x->run.session);
+	u64 end = stopped ? stopped : now;
 
+	if (end > x->ended)
+		end = x->ended; /* the file was full */
 	end_progress(x);
 	add_other_losses(x, end);
 	add_clock(x, now);
@@ -452,6 +455,7 @@ static enum kt_status record(struct record *x)
 {
 	const struct record_opts *opts = x->opts;
 	const struct kt_capture_file_opts file = { opts->path, opts->size, opts->rotate };
+	struct kt_str what = {};
 	enum kt_status status = kt_capture_open(&x->file, &file);
 
 	if (status != KT_OK)
@@ -461,7 +465,9 @@ static enum kt_status record(struct record *x)
 	x->lost_since = kt_alloc(kt_session_cpus(x->run.session) * sizeof(*x->lost_since));
 	x->known_slots = kt_alloc(kt_session_slots(x->run.session));
 	x->run.until = x->until;
-	status = kt_run_loop(&x->run, TICK_NS, "into the capture", &ops, x);
+	kt_str_addf(&what, "into %s", strcmp(opts->path, "-") ? opts->path : "standard output");
+	status = kt_run_loop(&x->run, TICK_NS, what.data, &ops, x);
+	kt_str_free(&what);
 	if (x->facts.began)
 		end_capture(x);
 	return status;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
@@ -318,15 +319,27 @@ enum kt_status kt_session_attach(struct kt_session *s)
 		remember_refusal(s, failed, why);
 		status = load(s);
 	}
+	s->stopped = 0;
 	if (status == KT_OK)
-		__atomic_store_n(&s->skel->data->control.attached, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&s->skel->data->control.recording, 1, __ATOMIC_SEQ_CST);
 	return status;
+}
+
+u64 kt_session_stopped(const struct kt_session *s)
+{
+	return s->stopped;
 }
 
 void kt_session_detach(struct kt_session *s)
 {
-	if (s->skel && s->skel->data)
+	struct timespec now;
+
+	if (s->skel && s->skel->data) {
+		__atomic_store_n(&s->skel->data->control.recording, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&s->skel->data->control.stopping, 1, __ATOMIC_SEQ_CST);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		s->stopped = now.tv_sec * KT_NSEC_PER_SEC + now.tv_nsec;
+	}
 	detach_all(s);
 }
 

@@ -41,6 +41,8 @@ void kt_session_unload(struct kt_session *s);
 enum kt_status kt_session_reload(struct kt_session *s);
 /* Stops the programs; what they gathered can still be read. */
 void kt_session_detach(struct kt_session *s);
+/* When that was, CLOCK_MONOTONIC ns: detaching them takes a while. 0: they run. */
+u64 kt_session_stopped(const struct kt_session *s);
 void kt_session_close(struct kt_session *s);
 
 /* Why and how, for those who want to explain it: facts, plan, and why it failed (NULL: it didn't). */

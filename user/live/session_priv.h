@@ -33,6 +33,7 @@ struct kt_session {
 	struct bpf_link *links[KT_PROGRAMS_MAX]; /* by index in kt_programs */
 	u32 slots;				 /* entries of vcpus, slot 0 included */
 	u32 epoch;				 /* as kt_session_epoch() says */
+	u64 stopped;	       /* CLOCK_MONOTONIC ns: the programs were told to stop; 0: they run */
 	u64 collect_at;	       /* slots taken when it is worth looking for dead ones */
 	bool cast;	       /* load the object that calls bpf_rdonly_cast() */
 	struct kt_vcpu *vcpus; /* mapped */

@@ -137,7 +137,8 @@ static void on_row(void *ctx, const struct kt_ordered *o)
 	case KT_ROW_LOST:
 		break;
 	default:
-		vm_of(x, e->vm); /* a VM that has neither exits nor exceptions in the capture is one */
+		vm_of(x,
+		      e->vm); /* a VM that has neither exits nor exceptions in the capture is one */
 	}
 	kt_findings_row(x, e);
 }

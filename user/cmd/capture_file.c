@@ -9,6 +9,7 @@
 
 #include "../lib/log.h"
 #include "../sink/units.h"
+#include "../live/loop.h"
 #include "../store/kinds.h"
 #include "../store/output.h"
 #include "capture_file.h"
@@ -125,6 +126,16 @@ bool kt_capture_check_room(struct kt_capture_file *f)
 	return room;
 }
 
+/* Fact "part", for the others are repeated: {"number": of the file, "begin_ns": CLOCK_MONOTONIC}. */
+static void note_part(struct kt_capture_file *f)
+{
+	struct kt_str fact = {};
+
+	kt_str_addf(&fact, "{\"number\": %u, \"begin_ns\": %llu}", f->files, kt_monotonic_ns());
+	kt_writer_add_fact(f->writer, "part", fact.data, fact.len);
+	kt_str_free(&fact);
+}
+
 static void rotate(struct kt_capture_file *f)
 {
 	struct kt_writer_stats stats;
@@ -143,6 +154,7 @@ static void rotate(struct kt_capture_file *f)
 	f->past_events += stats.events;
 	f->files++;
 	err = kt_writer_rotate(f->writer, fd);
+	note_part(f);
 	/* If it is the new file's, kt_capture_close() tells. */
 	if (err && !kt_writer_error(f->writer))
 		kt_err("%s.1: %s: it ends with what was written by then", f->opts.path,

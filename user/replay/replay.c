@@ -24,6 +24,7 @@ struct kt_replay {
 	struct kt_reader *reader;
 	struct kt_vm_table *vms;
 	struct kt_replay_facts facts;
+	u64 part_ns; /* CLOCK_MONOTONIC: when a file that is not the first of a row begins; else 0 */
 	json_t *about; /* fact "kvmtrace", or NULL */
 
 	struct kt_replay_filter filter;
@@ -78,6 +79,18 @@ static void read_end(struct kt_replay *r)
 	f->ended = !err && f->end_ns >= f->begin_ns && f->end_ns;
 	if (!f->ended)
 		f->begin_ns = f->end_ns = 0;
+}
+
+/* What record --rotate begins says since when: the other facts are those of the first file. */
+static void read_part(struct kt_replay *r)
+{
+	json_t *part = fact(r, "part");
+	int err = 0;
+
+	if (!part)
+		return;
+	r->part_ns = kt_json_get_u64(part, "begin_ns", INT64_MAX, 0, &err);
+	json_decref(part);
 }
 
 static void read_vms(struct kt_replay *r)
@@ -148,6 +161,7 @@ enum kt_status kt_replay_open(struct kt_replay **replay, const char *path)
 		kt_err("%s: %s", path, why.data);
 		r->reader = NULL;
 	} else {
+		read_part(r);
 		read_end(r);
 		read_vms(r);
 		r->about = fact(r, "kvmtrace");
@@ -211,6 +225,8 @@ static struct kt_when_scale scale_of(const struct kt_replay *r)
 	} else if (r->first_ts != UINT64_MAX) {
 		scale.begin = r->first_ts;
 	}
+	if (scale.begin < r->part_ns)
+		scale.begin = r->part_ns;
 	return scale;
 }
 

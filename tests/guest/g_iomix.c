@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		kt_fail("the guest read 0x%llx in all", (unsigned long long)v->sh->note);
 
 	kt_expect_begin(&o, &vm, 1);
-	kt_expect_exit(v, KT_EXIT_MMIO, 2 * o.n, KT_MIN);
+	kt_expect_exit(v, KT_EXIT_MMIO, 2 * o.n - 1, KT_MIN);
 	kt_expect_out(v, KT_PORT_END, 1);
 	for (size_t i = 0; i < KINDS; i++)
 		kt_expect_io(v, &kinds[i], o.n);

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 
+import kept
 import reports
 from program import KVMTRACE, main, one_line, run
 
@@ -358,6 +359,15 @@ def symbols():
             yield "writes a file"
 
 
+def stands_alone():
+    """A machine that only reads captures needs no libbpf."""
+    done = subprocess.run(["readelf", "-d", KVMTRACE], capture_output=True, text=True, timeout=20,
+                          check=True)
+    needed = re.findall(r"\(NEEDED\).*\[(\S+)\]", done.stdout)
+    if not needed or any(re.match(r"lib(bpf|jansson|babeltrace)", name) for name in needed):
+        yield f"needs {needed}"
+
+
 TESTS = {
     **{"usage-" + name: lambda a=args, w=words: usage(a, w) for name, args, words in USAGE},
     # Nothing is wrong with the command line: the process has gone, or never was.
@@ -379,7 +389,9 @@ TESTS = {
     "hostile-words": hostile_words,
     "long-words": long_words,
     "mixed-up": mixed_up,
+    **kept.TESTS,
     **reports.TESTS,
+    "stands-alone": stands_alone,
 }
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulated"))
 import compare
 import isa
-from data import Trace, Want
+from capture import Capture
+from data import Trace, Want, read
 from program import GUESTS, KVMTRACE, LIMIT, main, one_line, run
 
 # A KVM of other vendors has no exits to tell of.
@@ -59,7 +60,7 @@ class Running:
         return self.process.returncode
 
     def trace(self):
-        return Trace(self.folder, "trace")
+        return Trace(read(self.folder, "trace.out"))
 
 
 def guest(folder, name, *args):
@@ -95,6 +96,41 @@ def exceptions(name, *args):
     if got != expected or not expected:
         yield f"expected {expected}, got {got}"
     yield from compare.lost_nothing(trace)
+
+
+def record():
+    """What this KVM raises is in the capture, every event, and the rest is said."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a.kvmtrace")
+        running = Running(folder, "record", "-o", path)
+        want = guest(folder, "msr", "-n", "200")
+        if running.end() != 0:
+            yield f"status {running.process.returncode}: {running.err}"
+        events = Capture(path).events()
+        reports = {view: run("report", path, view, "-f", "json")
+                   for view in ("exits", "exceptions", "events")}
+    mine = [e for e in events if e["kind"] != "lost" and e["tgid"] in want.pids]
+    got = collections.Counter((e["vector"], f"0x{e['error_code']:x}", f"0x{e['rip']:x}", e["number"])
+                              for e in mine if e["kind"] == "exception" and not e["flags"] & 8)
+    expected = collections.Counter()
+    for k in want.of("exception"):
+        expected[int(k["vector"]), k["error"], k["rip"], int(k["msr"], 16)] += int(k["count"])
+    if got != expected or not expected:
+        yield f"expected {expected}, got {got}"
+    for kind, word in (("pio", "pio"), ("userspace_exit", "user")):
+        count = sum(e["kind"] == kind for e in mine)
+        if count != want.total(word) or not count:
+            yield f"{kind}: {count} of {want.total(word)}"
+    said = b"exits: this host's KVM" in running.err
+    if said == raises_kvm_exit() or (reports["exits"].returncode == 0) == said:
+        yield f"says {running.err}; report exits: status {reports['exits'].returncode}"
+    lines = [json.loads(line) for line in reports["events"].out.splitlines()]
+    if len(lines) != len(events) + 1 or lines[-1]["events"] != len(events):
+        yield f"report events has {len(lines)} lines, the file {len(events)} events"
+    again = [json.loads(line) for line in reports["exceptions"].out.splitlines()]
+    if sum(r["type"] == "exception" and r["vm"]["pid"] in want.pids for r in again) != \
+            want.total("exception"):
+        yield f"report exceptions: {again[-1]}"
 
 
 def exits():
@@ -180,10 +216,10 @@ def start_time():
 def first_line_only():
     """"kvmtrace exceptions | head -n 1" ends by itself, without a word."""
     with tempfile.TemporaryDirectory() as folder:
-        read, write = os.pipe()
+        reader, write = os.pipe()
         running = Running(folder, "exceptions", "-f", "json", stdout=write)
         os.close(write)
-        os.close(read)
+        os.close(reader)
         guest(folder, "msr")
         status = running.wait()
     if status != 0 or len(running.err.splitlines()) != 1:
@@ -204,7 +240,7 @@ def full_disk():
 def interrupt_twice():
     """Nobody reads the output, so the first Ctrl-C cannot finish; the second ends it at once."""
     with tempfile.TemporaryDirectory() as folder:
-        read, write = os.pipe()
+        reader, write = os.pipe()
         running = Running(folder, "exceptions", "-f", "json", stdout=write)
         os.close(write)
         try:
@@ -225,7 +261,7 @@ def interrupt_twice():
         finally:
             running.process.kill()
             running.process.wait()
-            os.close(read)
+            os.close(reader)
 
 
 def terminate():
@@ -315,6 +351,7 @@ TESTS = {
     "exceptions-msr": lambda: exceptions("msr", "-n", "200"),
     "exceptions-ud": lambda: exceptions("ud", "-n", "200"),
     "exits": exits,
+    "record": record,
     "doctor": doctor,
     "vms": vms,
     "start-time": start_time,

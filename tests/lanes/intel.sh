@@ -11,11 +11,11 @@ verifier=1
 
 options_of()
 {
-	options=(--intel --timeout 1000)
+	options=(--intel --timeout 1500)
 	case $1 in
 	main)
-		options+=(--env SMP=100 --env FLOOD=3000 --env STOPPED_RATE=400 --env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400
-			--env PACED_RATE=200
+		options+=(--env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400
+			--env PACED_RATE=200 --env SMP=100 --env FLOOD=3000 --env STOPPED_RATE=400
 			--env "PARTS=everything recording many_vcpus storms filter_exits vms doctor without_btf verifier")
 		;;
 	shadow) options+=(--param kvm-intel.ept=0) ;;

@@ -85,7 +85,7 @@ without_btf()
 	guest raw_pio g_pio
 	guest raw_ud g_ud
 	guest raw_npf g_npf
-	guest raw_smp g_smp
+	guest raw_smp g_smp -n "$SMP"
 	finish raw_exits raw_exceptions raw_faults raw_rec
 	recorded raw_rec
 	umount /sys/kernel/btf

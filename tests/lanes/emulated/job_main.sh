@@ -7,7 +7,7 @@
 . /w/job_host.sh
 
 # Lanes on slow emulators set smaller sizes, and which parts they have the time for.
-: "${SMP:=1000}" "${FLOOD:=20000}" "${STOPPED_RATE:=2000}"
+: "${SMP:=300}" "${FLOOD:=20000}" "${STOPPED_RATE:=2000}"
 : "${VCPUS:=1024}" "${STORM:=200000}" "${TINY:=20000}" "${PACED:=60000}" "${PACED_RATE:=20000}"
 : "${PARTS:=everything recording many_vcpus storms filter_exits filter_exceptions filter_faults intervals \
 	latency idle vms doctor names unprivileged without_btf without_tracefs without_kvm}"
@@ -53,7 +53,8 @@ everything()
 	sleep 1
 	observed
 	finish exits exceptions reinjected faults regions rec some
-	recorded rec some
+	recorded_all rec
+	recorded some
 }
 
 # A guest that record starts; a buffer that is too small; and a recorder that is stopped for three seconds.
@@ -70,7 +71,10 @@ recording()
 	guest stopped_guest counted stopped g_misbehave --seconds 5 --rate "$STOPPED_RATE"
 	wait "$(pid_of freeze)"
 	finish stopped
-	recorded command overflow stopped
+	recorded command
+	sum_up overflow exits exits --by vm,vcpu,reason
+	sum_up overflow summary summary
+	sum_up stopped summary summary
 }
 
 many_vcpus()
@@ -134,7 +138,7 @@ filter_exits()
 	ready f_pid f_vm
 	run_filtered 1
 	finish f_pid f_vm f_vcpu f_reason f_text f_rvm f_rvcpu
-	recorded f_rvm f_rvcpu
+	recorded f_rvm
 }
 
 filter_exceptions()

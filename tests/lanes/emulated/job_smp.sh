@@ -15,7 +15,7 @@ guest twovms2 g_twovms
 guest msr2 g_msr -n 500
 observed
 finish exits exceptions faults rec
-recorded rec
+recorded_all rec
 trace storm2 exceptions
 guest storm_two g_storm -n 50000
 finish storm2

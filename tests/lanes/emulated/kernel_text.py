@@ -55,6 +55,12 @@ def irq_text(_isa, m):
     return int(m[2], 0), m[1].startswith("Soft"), bool(m[3])
 
 
+# A vCPU's reset asks for leaf 1 (svm_vcpu_reset() of 5.10): in the thread that makes the vCPU, whose own
+# thread is the one that captures name.
+def of_reset(key):
+    return key[0] == 1 and not any(key[2:])
+
+
 def user_text(_isa, m):
     return ("error", EINTR if m[1] == "restart" else int(m[2])) if m[1] in ("restart", "error") \
         else ("reason", int(m[2]))
@@ -69,10 +75,11 @@ def fields(*names):
 
 
 class Kind:
-    """Tracepoints with the lines they print, and the events of a capture that are the same."""
+    """Tracepoints with the lines they print, and the events of a capture that are the same; elsewhere: of
+    which tuples another thread may be noted."""
 
-    def __init__(self, names, texts, of_event):
-        self.names, self.of_event = names, of_event
+    def __init__(self, names, texts, of_event, elsewhere=lambda key: False):
+        self.names, self.of_event, self.elsewhere = names, of_event, elsewhere
         self.texts = [(event, re.compile(pattern), of_text) for event, pattern, of_text in texts]
 
 
@@ -106,7 +113,7 @@ KINDS = {
         "kvm_cpuid", r"func (\w+) idx (\w+) rax (\w+) rbx (\w+) rcx (\w+) rdx (\w+), "
         r"cpuid entry (found|not found)(, used max basic)?$",
         lambda _, m: (*hexes(*m.groups()[:6]), m[7] == "found", bool(m[8])))],
-        fields("function", "index", "eax", "ebx", "ecx", "edx", "found", "used_max_basic")),
+        fields("function", "index", "eax", "ebx", "ecx", "edx", "found", "used_max_basic"), of_reset),
     "hypercall": Kind(("hypercall",), [(
         "kvm_hypercall", r"nr 0x(\w+) a0 0x(\w+) a1 0x(\w+) a2 0x(\w+) a3 0x(\w+)$",
         lambda _, m: hexes(*m.groups()))], fields("nr", "a0", "a1", "a2", "a3")),

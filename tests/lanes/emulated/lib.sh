@@ -137,16 +137,17 @@ kvm_hypercall kvm_emulate_insn kvm_inj_virq kvm_userspace_exit kvm_vcpu_wakeup k
 # Two observers that know nothing of kvmtrace.
 observe()
 {
-	rm -f /tmp/perf.stop
+	rm -f /tmp/perf.stop /tmp/perf.begun
 	perf stat -x , -a -e kvm:kvm_exit -o /out/perf.csv \
-		sh -c 'until [ -e /tmp/perf.stop ]; do usleep 50000; done' 2>/out/perf.err &
+		sh -c ': >/tmp/perf.begun; until [ -e /tmp/perf.stop ]; do usleep 50000; done' \
+		2>/out/perf.err &
 	echo $! >/tmp/perf.pid
 	mkdir $tracing
 	echo 0 >$tracing/tracing_on
 	echo 32768 >$tracing/buffer_size_kb
 	for event in $EVENTS; do echo 1 >"$tracing/events/kvm/$event/enable"; done
 	echo 1 >$tracing/tracing_on
-	# perf says nothing when it has begun.
+	while [ ! -e /tmp/perf.begun ] && kill -0 "$(pid_of perf)"; do usleep 20000; done
 	sleep 1
 }
 
@@ -193,20 +194,26 @@ sum_up()
 	rm -f /tmp/report
 }
 
-# recorded NAME…: all views of these captures.
+# recorded NAME…: the views of these captures that have a live command.
 recorded()
 {
 	local name
 
 	for name; do
-		sum_up "$name" summary summary
 		sum_up "$name" exits exits --by vm,vcpu,reason
 		sum_up "$name" exceptions exceptions
-		sum_up "$name" reinjected exceptions --reinjected
 		sum_up "$name" faults faults
-		sum_up "$name" regions faults --hist
-		sum_up "$name" events events
 	done
+}
+
+# recorded_all NAME: all views of a capture.
+recorded_all()
+{
+	recorded "$1"
+	sum_up "$1" summary summary
+	sum_up "$1" reinjected exceptions --reinjected
+	sum_up "$1" regions faults --hist
+	sum_up "$1" events events
 }
 
 # freeze NAME: it is stopped for three seconds, from a second after now on.

@@ -183,12 +183,15 @@ def kind(name, job_name="rec"):
     """The thread, and all that the line has: each line as often as the event."""
     def test(job):
         capture, of = job.capture(job_name), KINDS[name]
-        got = collections.Counter((e["tid"], *of.of_event(e)) for e in capture.events()
-                                  if e["kind"] in of.names)
-        want = collections.Counter()
+        got, want = collections.Counter(), collections.Counter()
+        for e in capture.events():
+            if e["kind"] in of.names:
+                key = of.of_event(e)
+                got[0 if of.elsewhere(key) else e["tid"], key] += 1
         for event, pattern, of_text in of.texts:
             for count, tid, text in job.kernel(event):
-                want[(tid, *of_text(job.isa, pattern.match(text)))] += count
+                key = of_text(job.isa, pattern.match(text))
+                want[0 if of.elsewhere(key) else tid, key] += count
         spare = missed(job.trace(job_name + "_exits"))
         yield from differ("the capture", want - got, got - want, spare)
         if not want:

@@ -13,6 +13,7 @@
 #include "../sink/units.h"
 #include "cmd.h"
 #include "common.h"
+#include "recorded.h"
 
 #define EVENTS_A_LOOK 8192 /* at what became of the output, and at the time */
 #define PROGRESS_NS   (KT_NSEC_PER_SEC / 2)
@@ -356,17 +357,7 @@ static enum kt_status check_output(const struct export_opts *opts)
 static enum kt_status open_capture(struct export *x)
 {
 	const struct kt_common *c = &x->opts->common;
-	const struct kt_replay_filter filter = {
-		.pid = c->pid,
-		.vm = c->vm,
-		.by_vcpu = c->vcpu != KT_NO_VCPU,
-		.vcpu = c->vcpu,
-		.cfg = &c->cfg,
-		.by_vector = c->by_vector,
-		.from = c->from,
-		.to = c->to,
-		.where = c->where,
-	};
+	const struct kt_replay_filter filter = kt_recorded_filter(c);
 
 	if (kt_replay_open(&x->replay, c->capture) != KT_OK)
 		return KT_FAILED;

@@ -36,11 +36,9 @@ static enum kt_status check_class(const struct kt_replay *replay, enum kt_view v
 	return KT_FAILED;
 }
 
-enum kt_status kt_recorded_open(struct kt_run *run, enum kt_view view)
+struct kt_replay_filter kt_recorded_filter(const struct kt_common *c)
 {
-	const struct kt_common *c = run->common;
-	const struct kt_replay_filter filter = {
-		.kinds = views[view].kinds,
+	return (struct kt_replay_filter) {
 		.pid = c->pid,
 		.vm = c->vm,
 		.by_vcpu = c->vcpu != KT_NO_VCPU,
@@ -51,10 +49,17 @@ enum kt_status kt_recorded_open(struct kt_run *run, enum kt_view view)
 		.to = c->to,
 		.where = c->where,
 	};
+}
+
+enum kt_status kt_recorded_open(struct kt_run *run, enum kt_view view)
+{
+	const struct kt_common *c = run->common;
+	struct kt_replay_filter filter = kt_recorded_filter(c);
 	struct kt_recorded *x = kt_alloc(sizeof(*x));
 	const struct kt_replay_facts *facts;
 	enum kt_status status;
 
+	filter.kinds = views[view].kinds;
 	run->recorded = x;
 	status = kt_replay_open(&x->replay, c->capture);
 	if (status == KT_OK)

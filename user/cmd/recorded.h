@@ -3,6 +3,7 @@
 #ifndef KT_CMD_RECORDED_H
 #define KT_CMD_RECORDED_H
 
+#include "../replay/replay.h"
 #include "common.h"
 
 struct kt_recorded {
@@ -16,6 +17,9 @@ struct kt_recorded {
 	u32 cpus;
 	u64 lost_elsewhere; /* on CPUs that were not known */
 };
+
+/* What the options let pass. */
+struct kt_replay_filter kt_recorded_filter(const struct kt_common *c);
 
 enum kt_status kt_recorded_open(struct kt_run *run, enum kt_view view);
 enum kt_status kt_recorded_loop(struct kt_run *run, u64 interval_ns, const struct kt_loop_ops *ops,

@@ -27,8 +27,9 @@ def balance(job, name, events=None, must_lose=True):
     skipped = sum(e["count"] for e in lost if e["cause"] == MISSED)
     if skipped > compare.may_miss_recorded:
         yield f"{skipped} missed by the kernel"
-    # What was missed may have been an entry.
-    if not happened <= recorded + gone <= happened + skipped or not happened:
+    # What was missed may have been an entry; and perf itself may miss some.
+    most = happened + skipped + compare.may_miss
+    if not happened <= recorded + gone <= most or not happened:
         yield f"{recorded} recorded + {gone} lost, {happened} happened"
     if must_lose and gone <= skipped or recorded < 100:
         yield f"{recorded} recorded, {gone} lost: this tests nothing"

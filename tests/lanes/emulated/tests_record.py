@@ -133,10 +133,11 @@ def without_times(record):
 
 
 def live_records(command, kind):
-    """Field by field, and in the same order; but for the times."""
+    """Field by field, and of each vCPU in the same order; but for the times, which each takes for itself."""
     def test(job):
         live, rec = job.trace(command), job.trace("rec_" + command)
-        mine = [[without_times(r) for r in t[kind]] for t in (live, rec)]
+        mine = [[without_times(r) for r in sorted(t[kind], key=lambda r: (r["vm"]["pid"], r["vcpu"]))]
+                for t in (live, rec)]
         counts = [collections.Counter(m) for m in mine]
         spare = missed(live, rec)
         yield from differ("the capture", counts[0] - counts[1], counts[1] - counts[0], spare)

@@ -21,11 +21,11 @@ def missed(*traces):
     return sum(compare.missed(t) for t in traces)
 
 
-def differ(what, lacking, more, spare):
-    """Two counters that say what only one and only the other observer has."""
-    for who, rest in (("lacks", lacking), ("has besides", more)):
-        if sum(rest.values()) > spare:
-            yield f"{what} {who} {sum(rest.values())}: {list(rest.items())[:3]}"
+def differ(want, got, spare, other_spare):
+    """Counters of another observer and of a capture; what may have escaped the one and the other."""
+    for who, rest, most in (("lacks", want - got, spare), ("has besides", got - want, other_spare)):
+        if sum(rest.values()) > most:
+            yield f"the capture {who} {sum(rest.values())}: {list(rest.items())[:3]}"
 
 
 # ---- guests ----
@@ -115,7 +115,7 @@ def live_exits(job, name="rec_exits"):
             for what in ("count", "timed", "unpaired"):
                 mine[r["vm"]["pid"], r["vcpu"], r["code"], r["reason"], r["halt"], what] += r[what]
         sums.append(mine)
-    yield from differ("the capture", sums[0] - sums[1], sums[1] - sums[0], 3 * missed(live, rec))
+    yield from differ(*sums, 3 * missed(rec), 3 * missed(live))
     for what in ("exits", "unpaired_exits", "unfinished_exits", "unpaired_entries"):
         if abs(live.summary[what] - rec.summary[what]) > missed(live, rec):
             yield f"{what}: live {live.summary[what]}, recorded {rec.summary[what]}"
@@ -139,8 +139,9 @@ def live_records(command, kind):
         mine = [[without_times(r) for r in sorted(t[kind], key=lambda r: (r["vm"]["pid"], r["vcpu"]))]
                 for t in (live, rec)]
         counts = [collections.Counter(m) for m in mine]
+        # One whose cause was missed is another.
         spare = missed(live, rec)
-        yield from differ("the capture", counts[0] - counts[1], counts[1] - counts[0], spare)
+        yield from differ(*counts, spare, spare)
         if not spare and mine[0] != mine[1]:
             yield "they come in another order"
         if not mine[0]:
@@ -154,7 +155,7 @@ def live_regions(job):
     what = ("count", "timed", "read", "write", "fetch", "present", "mmio")
     sums = [collections.Counter({(r["vm"]["pid"], r["address"], r["space"], w): r[w]
                                  for r in t["faults"] for w in what}) for t in (live, rec)]
-    yield from differ("the capture", sums[0] - sums[1], sums[1] - sums[0], 4 * missed(live, rec))
+    yield from differ(*sums, 4 * missed(rec), 4 * missed(live))
     if not sums[0]:
         yield "there are none"
 
@@ -193,8 +194,7 @@ def kind(name, job_name="rec"):
             for count, tid, text in job.kernel(event):
                 key = of_text(job.isa, pattern.match(text))
                 want[0 if of.elsewhere(key) else tid, key] += count
-        spare = missed(job.trace(job_name + "_exits"))
-        yield from differ("the capture", want - got, got - want, spare)
+        yield from differ(want, got, missed(job.trace(job_name + "_exits")), 0)
         if not want:
             yield "the kernel has none"
     return test

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Usage: tests/run.sh [LANE]...
 # Installs what is missing, builds, and runs all lanes or those named (lanes/README.md). At the end
-# stand a table of tests by hosts, the totals of the other lanes, and last "N passed, N failed".
+# stand a table of tests by hosts, the totals of the other lanes, what failed, and "N passed, N failed".
 # Logs of lanes with failures stay in build/tests/logs.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -285,6 +285,16 @@ tables()
 	done
 }
 
+# Once more at the end, where a log that was cut short still has them: what failed, and why.
+failures()
+{
+	local lane
+
+	for lane in "${wanted[@]}"; do
+		awk '/^not ok / { bad = 1; print; next } /^[^ ]/ { bad = 0 } bad && lines++ < 100' "$logs/$lane.log"
+	done
+}
+
 prepare()
 {
 	tools/deps.sh build test lint || return
@@ -323,5 +333,9 @@ for lane in "${wanted[@]}"; do
 	passed=$((passed + $(count ok "$logs/$lane.log")))
 	failed=$((failed + $(count 'not ok' "$logs/$lane.log")))
 done
+if [ $failed -gt 0 ]; then
+	echo
+	failures
+fi
 printf '%s passed, %s failed\n' $passed $failed
 [ $failed -eq 0 ]

@@ -15,7 +15,8 @@ options_of()
 	case $1 in
 	main)
 		options+=(--env VCPUS=64 --env STORM=3000 --env TINY=1500 --env PACED=400
-			--env PACED_RATE=200 --env SMP=100 --env FLOOD=3000 --env STOPPED_RATE=400
+			--env PACED_RATE=200 --env SMP=100 --env FLOOD=3000 --env FLOOD_ASLEEP=1
+			--env STOPPED_RATE=400
 			--env "PARTS=everything recording many_vcpus storms filter_exits vms doctor without_btf verifier")
 		;;
 	shadow) options+=(--param kvm-intel.ept=0) ;;

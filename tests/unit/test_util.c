@@ -267,6 +267,30 @@ static void arrays_double(void **state)
 	free(array);
 }
 
+/* What is new is zero, what was there stays, and nothing moves for an index that there is. */
+static void arrays_reach(void **state)
+{
+	size_t count = 0;
+	u64 *array = NULL;
+
+	(void)state;
+	for (size_t index = 0; index < 5000; index = 3 * index + 1) {
+		size_t before = count;
+
+		array = kt_grow_to(array, &count, index, sizeof(*array));
+		assert_true(count > index && count >= before);
+		assert_true(malloc_usable_size(array) >= count * sizeof(*array));
+		for (size_t i = before; i < count; i++) {
+			assert_int_equal(array[i], 0);
+			array[i] = 7 * i;
+		}
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(array[i], 7 * i);
+		assert_ptr_equal(kt_grow_to(array, &count, index, sizeof(*array)), array);
+	}
+	free(array);
+}
+
 static void exhaust_alloc(void)
 {
 	kt_alloc(SIZE_MAX / 2);
@@ -398,6 +422,7 @@ int main(void)
 		cmocka_unit_test(lists_have_names),
 		cmocka_unit_test(alloc_is_zeroed),
 		cmocka_unit_test(arrays_double),
+		cmocka_unit_test(arrays_reach),
 		cmocka_unit_test(exhaustion_ends_the_program),
 		cmocka_unit_test(messages_have_prefixes),
 		cmocka_unit_test(verbosity_hides),

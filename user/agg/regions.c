@@ -22,6 +22,13 @@ static void add_class(struct kt_region_sums *sums, u32 space, u32 class, u64 cou
 		sums->present += count;
 }
 
+u32 kt_region_space(u32 isa, u32 exit_code)
+{
+	if (!kt_exit_is_gpa_fault(isa, exit_code))
+		return KT_SPACE_GVA;
+	return isa == KT_ISA_VMX ? KT_SPACE_EPT : KT_SPACE_NPT;
+}
+
 void kt_region_sums(struct kt_region_sums *sums, u32 space, const struct kt_region *region)
 {
 	*sums = (struct kt_region_sums) { .total_ns = region->total_ns };

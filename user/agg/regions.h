@@ -17,6 +17,8 @@ struct kt_region_sums {
 	u64 buckets[KT_REGION_BUCKETS];
 };
 
+/* The KT_SPACE_* of a fault's address, by the exit that it came with. */
+u32 kt_region_space(u32 isa, u32 exit_code);
 /* space: KT_SPACE_*. */
 void kt_region_sums(struct kt_region_sums *sums, u32 space, const struct kt_region *region);
 void kt_region_sums_add(struct kt_region_sums *to, const struct kt_region_sums *from);

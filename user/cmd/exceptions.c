@@ -64,15 +64,8 @@ static const struct kt_cmd_help help = {
 
 static struct tally *add_tally(struct exceptions *x, const struct kt_vm_entry *vm)
 {
-	size_t count = x->tally_of_vm_count;
-
-	if (vm->id >= count) {
-		size_t wanted = 2 * (size_t)vm->id + 1;
-
-		x->tally_of_vm = kt_realloc(x->tally_of_vm, wanted * sizeof(*x->tally_of_vm));
-		memset(x->tally_of_vm + count, 0, (wanted - count) * sizeof(*x->tally_of_vm));
-		x->tally_of_vm_count = wanted;
-	}
+	x->tally_of_vm =
+		kt_grow_to(x->tally_of_vm, &x->tally_of_vm_count, vm->id, sizeof(*x->tally_of_vm));
 	x->tallies = kt_grow(x->tallies, x->tally_count, sizeof(*x->tallies));
 	x->tallies[x->tally_count] = (struct tally) { .vm = vm };
 	x->tally_of_vm[vm->id] = ++x->tally_count;

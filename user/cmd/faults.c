@@ -123,18 +123,11 @@ static void on_region(void *ctx, const struct kt_region_key *key, const struct k
 	x->seen += r->sums.count;
 }
 
-static u32 space_of(const struct kt_fault *f)
-{
-	if (!kt_exit_is_gpa_fault(f->isa, f->exit_code))
-		return KT_SPACE_GVA;
-	return f->isa == KT_ISA_VMX ? KT_SPACE_EPT : KT_SPACE_NPT;
-}
-
 static struct kt_region_key region_of(const struct kt_fault *f)
 {
 	return (struct kt_region_key) { .region = f->address >> KT_REGION_SHIFT,
 					.tgid = f->head.tgid,
-					.space = space_of(f) };
+					.space = kt_region_space(f->isa, f->exit_code) };
 }
 
 /* As bpf/faults.bpf.c adds them up. */

@@ -112,13 +112,7 @@ static void add_end_fact(struct kt_capture_facts *f, u64 now, u64 unpaired_entri
 
 static struct kt_capture_vm *known_vm(struct kt_capture_facts *f, const struct kt_vm_entry *vm)
 {
-	size_t count = f->vm_count;
-
-	if (vm->id >= count) {
-		f->vm_count = 2 * (size_t)vm->id + 8;
-		f->vms = kt_realloc(f->vms, f->vm_count * sizeof(*f->vms));
-		memset(f->vms + count, 0, (f->vm_count - count) * sizeof(*f->vms));
-	}
+	f->vms = kt_grow_to(f->vms, &f->vm_count, vm->id, sizeof(*f->vms));
 	return &f->vms[vm->id];
 }
 

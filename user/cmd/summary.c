@@ -16,13 +16,7 @@
 
 static struct kt_sum_vm *vm_of(struct kt_summary *x, const struct kt_vm_entry *vm)
 {
-	size_t count = x->vm_count;
-
-	if (vm->id >= count) {
-		x->vm_count = 2 * (size_t)vm->id + 8;
-		x->vms = kt_realloc(x->vms, x->vm_count * sizeof(*x->vms));
-		memset(x->vms + count, 0, (x->vm_count - count) * sizeof(*x->vms));
-	}
+	x->vms = kt_grow_to(x->vms, &x->vm_count, vm->id, sizeof(*x->vms));
 	x->vms[vm->id].vm = vm;
 	return &x->vms[vm->id];
 }
@@ -89,19 +83,12 @@ static void add_exception(struct kt_summary *x, const struct kt_row_exception *r
 		v->worst = v->in_second;
 }
 
-static u32 space_of(const struct kt_row_fault *f)
-{
-	if (!kt_exit_is_gpa_fault(f->exit_isa, f->exit_reason))
-		return KT_SPACE_GVA;
-	return f->exit_isa == KT_ISA_VMX ? KT_SPACE_EPT : KT_SPACE_NPT;
-}
-
 static void add_fault(struct kt_summary *x, const struct kt_row_fault *f,
 		      const struct kt_vm_entry *vm)
 {
 	struct kt_region_key key = { .region = f->address >> KT_REGION_SHIFT,
 				     .tgid = f->head.tgid,
-				     .space = space_of(f) };
+				     .space = kt_region_space(f->exit_isa, f->exit_reason) };
 	u32 number = kt_region_number(&x->index, &key, vm->id, MAX_REGIONS);
 
 	vm_of(x, vm)->faults++;
@@ -137,8 +124,8 @@ static void on_row(void *ctx, const struct kt_ordered *o)
 	case KT_ROW_LOST:
 		break;
 	default:
-		vm_of(x,
-		      e->vm); /* a VM that has neither exits nor exceptions in the capture is one */
+		/* A VM that has neither exits nor exceptions in the capture is one. */
+		vm_of(x, e->vm);
 	}
 	kt_findings_row(x, e);
 }

@@ -54,6 +54,18 @@ void *kt_grow(void *array, size_t count, size_t size)
 	return kt_realloc(array, (count ? 2 * count : 1) * size);
 }
 
+void *kt_grow_to(void *array, size_t *count, size_t index, size_t size)
+{
+	size_t before = *count;
+
+	if (index < before)
+		return array;
+	*count = 2 * index + 8;
+	array = kt_realloc(array, *count * size);
+	memset((char *)array + before * size, 0, (*count - before) * size);
+	return array;
+}
+
 bool kt_list_has(const char *list, const char *name)
 {
 	size_t len = strlen(name);

@@ -28,6 +28,11 @@ char *kt_strdup(const char *s);
  * so far. NULL is an array of none.
  */
 void *kt_grow(void *array, size_t count, size_t size);
+/*
+ * Room for the element with this index, in an array of *count that are indexed by a number such as a
+ * VM's id. When it has to grow, what is new is zeroed and *count set anew: more than was asked for.
+ */
+void *kt_grow_to(void *array, size_t *count, size_t index, size_t size);
 
 /* Is name among those of a list, "a,b,c"? NULL: an empty one. */
 bool kt_list_has(const char *list, const char *name);

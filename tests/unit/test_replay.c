@@ -18,7 +18,7 @@
 static void make(struct file *file)
 {
 	static const char end[] = "{\"begin_ns\":99000000000,\"end_ns\":110000000000,"
-				  "\"unpaired_entries\":4,\"reinjected_hidden\":5,"
+				  "\"unpaired_entries\":4,"
 				  "\"threads_unknown\":6,\"missed\":7,\"vcpu_capacity\":8}";
 	static const char about[] = "{\"version\":\"9.8\",\"events\":[\"exits\",\"msr\"]}";
 	const struct kt_row_msr msr = { .head = head_at(104 * SECOND, 40, 0), .index = 0x10 };
@@ -150,7 +150,6 @@ static void facts(void **state)
 	f = kt_replay_facts(r);
 	assert_true(f->ended);
 	assert_int_equal(f->unpaired_entries, 4);
-	assert_int_equal(f->reinjected_hidden, 5);
 	assert_int_equal(f->threads_unknown, 6);
 	assert_int_equal(f->missed, 7);
 	assert_int_equal(f->vcpu_capacity, 8);

@@ -69,7 +69,6 @@ enum kt_status kt_recorded_open(struct kt_run *run, enum kt_view view)
 	if (status != KT_OK)
 		return status;
 	facts = kt_replay_facts(x->replay);
-	x->counters.reinjected_hidden = facts->reinjected_hidden;
 	x->counters.threads_unknown = facts->threads_unknown;
 	x->now = kt_replay_begin(x->replay);
 	x->offset = kt_replay_offset(x->replay, x->now);

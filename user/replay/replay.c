@@ -63,7 +63,6 @@ static void read_end(struct kt_replay *r)
 		{ "begin_ns", &f->begin_ns },
 		{ "end_ns", &f->end_ns },
 		{ "unpaired_entries", &f->unpaired_entries },
-		{ "reinjected_hidden", &f->reinjected_hidden },
 		{ "threads_unknown", &f->threads_unknown },
 		{ "missed", &f->missed },
 		{ "vcpu_capacity", &f->vcpu_capacity },

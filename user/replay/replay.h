@@ -31,7 +31,7 @@ struct kt_replay_filter {
 struct kt_replay_facts {
 	bool ended;	      /* recording came to an orderly end; these are of the whole of it: */
 	u64 begin_ns, end_ns; /* CLOCK_MONOTONIC */
-	u64 unpaired_entries, reinjected_hidden, threads_unknown;
+	u64 unpaired_entries, threads_unknown;
 	u64 missed, vcpu_capacity; /* lost for these reasons */
 };
 

@@ -168,6 +168,22 @@ const struct kt_opt kt_opts_general[KT_OPTS_GENERAL_COUNT] = {
 	{ "help", 'h', KT_OPT_FLAG, AT(help), NULL, "this text", 0, 0, NULL },
 };
 
+/* For those that read captures. */
+const struct kt_opt kt_opts_when[KT_OPTS_WHEN_COUNT] = {
+	{ "from", 0, KT_OPT_STRING, AT(from), "TIME",
+	  "only what happened from then on: 2.5 (seconds after the beginning), 14:03:22.5, or "
+	  "2026-01-31T14:03:22.5Z",
+	  0, 0, NULL },
+	{ "to", 0, KT_OPT_STRING, AT(to), "TIME", "only what happened before", 0, 0, NULL },
+	{ "where", 0, KT_OPT_STRING, AT(where), "CONDITIONS",
+	  "only events that meet them: 'FIELD OP VALUE [and ...]'", 0, 0, NULL },
+};
+
+const struct kt_opt kt_opts_incomplete[KT_OPTS_INCOMPLETE_COUNT] = {
+	{ "strict", 0, KT_OPT_FLAG, AT(strict), NULL,
+	  "exit status 5 when events were lost, or are missing", 0, 0, NULL },
+};
+
 /* For commands that trace nothing. */
 const struct kt_opt kt_opts_plain_output[KT_OPTS_PLAIN_OUTPUT_COUNT] = {
 	{ "format", 'f', KT_OPT_PARSE, AT(format), "FORMAT",

@@ -45,13 +45,15 @@ struct kt_common {
 void kt_common_init(struct kt_common *c);
 
 /* The rows of the groups; each command picks what it supports. */
-extern const struct kt_opt kt_opts_vm[];      /* --pid --vm --vcpu */
-extern const struct kt_opt kt_opts_reason[];  /* --reason */
-extern const struct kt_opt kt_opts_vector[];  /* --vector */
-extern const struct kt_opt kt_opts_output[];  /* --format --output --duration */
-extern const struct kt_opt kt_opts_general[]; /* --verbose --strict --wait … --help */
-extern const struct kt_opt kt_opts_rings[];   /* --buffer */
-extern const struct kt_opt kt_opts_symbols[]; /* --guest-kallsyms --guest-vmlinux */
+extern const struct kt_opt kt_opts_vm[];	 /* --pid --vm --vcpu */
+extern const struct kt_opt kt_opts_reason[];	 /* --reason */
+extern const struct kt_opt kt_opts_vector[];	 /* --vector */
+extern const struct kt_opt kt_opts_output[];	 /* --format --output --duration */
+extern const struct kt_opt kt_opts_general[];	 /* --verbose --strict --wait … --help */
+extern const struct kt_opt kt_opts_rings[];	 /* --buffer */
+extern const struct kt_opt kt_opts_symbols[];	 /* --guest-kallsyms --guest-vmlinux */
+extern const struct kt_opt kt_opts_when[];	 /* of a capture: --from --to --where */
+extern const struct kt_opt kt_opts_incomplete[]; /* of a capture: --strict */
 extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* without tracing */
 #define KT_OPTS_VM_COUNT	    3
 #define KT_OPTS_REASON_COUNT	    1
@@ -60,6 +62,8 @@ extern const struct kt_opt kt_opts_plain_output[], kt_opts_plain_general[]; /* w
 #define KT_OPTS_GENERAL_COUNT	    7
 #define KT_OPTS_RINGS_COUNT	    1
 #define KT_OPTS_SYMBOLS_COUNT	    2
+#define KT_OPTS_WHEN_COUNT	    3
+#define KT_OPTS_INCOMPLETE_COUNT    1
 #define KT_OPTS_PLAIN_OUTPUT_COUNT  2
 #define KT_OPTS_PLAIN_GENERAL_COUNT 3
 

@@ -13,6 +13,7 @@
 #include "../sink/units.h"
 #include "cmd.h"
 #include "common.h"
+#include "progress.h"
 #include "recorded.h"
 
 #define EVENTS_A_LOOK 8192 /* at what became of the output, and at the time */
@@ -36,7 +37,7 @@ struct export
 	struct kt_str line;
 	u64 events, unknown; /* exported; of kinds that this version doesn't know */
 	u64 shown_ns;
-	bool progress; /* a line of it is on the terminal */
+	struct kt_progress progress;
 };
 
 /* A format. All functions but open() and event() may be NULL. */
@@ -268,29 +269,13 @@ static const struct kt_opt output_opts[] = {
 	  "where to: a file, -: standard output; ctf: a new directory", 0, 0, NULL },
 };
 
-static const struct kt_opt time_opts[] = {
-	{ "from", 0, KT_OPT_STRING, offsetof(struct export_opts, common.from), "TIME",
-	  "only what happened from then on: 2.5 (seconds after the beginning), 14:03:22,\n"
-	  "2026-01-31T14:03:22Z",
-	  0, 0, NULL },
-	{ "to", 0, KT_OPT_STRING, offsetof(struct export_opts, common.to), "TIME",
-	  "only what happened before that", 0, 0, NULL },
-	{ "where", 0, KT_OPT_STRING, offsetof(struct export_opts, common.where), "TEST",
-	  "only events whose fields pass: 'msr.index == 0xdead and write == 1'", 0, 0, NULL },
-};
-
-static const struct kt_opt general_opts[] = {
-	{ "strict", 0, KT_OPT_FLAG, offsetof(struct export_opts, common.strict), NULL,
-	  "exit status 5 when events were lost, or are missing", 0, 0, NULL },
-};
-
 static const struct kt_opt_group groups[] = {
 	{ "Output", output_opts, KT_ARRAY_SIZE(output_opts) },
-	{ "Filters", time_opts, KT_ARRAY_SIZE(time_opts) },
+	{ "Which events", kt_opts_when, KT_OPTS_WHEN_COUNT },
 	{ "", kt_opts_vm, KT_OPTS_VM_COUNT },
 	{ "", kt_opts_reason, KT_OPTS_REASON_COUNT },
 	{ "", kt_opts_vector, KT_OPTS_VECTOR_COUNT },
-	{ "Other", general_opts, KT_ARRAY_SIZE(general_opts) },
+	{ "Other", kt_opts_incomplete, KT_OPTS_INCOMPLETE_COUNT },
 	{ "", kt_opts_plain_general, KT_OPTS_PLAIN_GENERAL_COUNT },
 	{ NULL, NULL, 0 },
 };
@@ -370,23 +355,16 @@ static void show_progress(struct export *x)
 	const struct kt_reader_stats *s = kt_reader_stats(x->reader);
 	u64 now = kt_monotonic_ns();
 
-	if (now - x->shown_ns < PROGRESS_NS || !isatty(STDERR_FILENO))
+	if (now - x->shown_ns < PROGRESS_NS || !kt_progress_wanted())
 		return;
 	x->shown_ns = now;
 	kt_str_reset(&x->line);
-	kt_str_addf(&x->line, "\r%llu events", s->events);
+	kt_str_addf(&x->line, "%llu events", s->events);
 	if (s->total) {
 		kt_str_add(&x->line, ", ");
 		kt_str_add_share(&x->line, s->events, s->total);
 	}
-	kt_str_add(&x->line, "\033[K");
-	x->progress = write(STDERR_FILENO, x->line.data, x->line.len) > 0;
-}
-
-static void end_progress(struct export *x)
-{
-	if (x->progress && write(STDERR_FILENO, "\r\033[K", 4) > 0)
-		x->progress = false;
+	kt_progress_show(&x->progress, &x->line);
 }
 
 static int next_event(struct export *x, struct kt_replay_event *event)
@@ -433,7 +411,7 @@ static enum kt_status export_all(struct export *x)
 	if (target->ordered)
 		x->order = kt_order_new(x->replay, KT_ORDER_BY_TS);
 	more = export_events(x);
-	end_progress(x);
+	kt_progress_end(&x->progress);
 	if (more < 0)
 		kt_err("%s: cannot be read any further: %s", x->opts->common.capture,
 		       strerror(-more));

@@ -59,13 +59,20 @@ u64 kt_lost_vcpus(const struct kt_counters *c)
 	       c->events_without_vcpu_slot;
 }
 
+u64 kt_lost_in_buffers(const struct kt_run *run)
+{
+	u64 lost = kt_run_lost_elsewhere(run);
+
+	for (u32 cpu = 0; cpu < kt_run_cpus(run); cpu++)
+		lost += kt_run_lost(run, cpu);
+	return lost;
+}
+
 static void count_causes(const struct kt_run *run, u64 counts[CAUSES])
 {
 	const struct kt_counters *c = kt_run_counters(run);
 
-	counts[CAUSE_BUFFER] = kt_run_lost_elsewhere(run);
-	for (u32 cpu = 0; cpu < kt_run_cpus(run); cpu++)
-		counts[CAUSE_BUFFER] += kt_run_lost(run, cpu);
+	counts[CAUSE_BUFFER] = kt_lost_in_buffers(run);
 	counts[CAUSE_MISSED] = kt_run_missed(run);
 	counts[CAUSE_VCPUS] = kt_lost_vcpus(c);
 	counts[CAUSE_HISTOGRAMS] = c->exits_without_cell;

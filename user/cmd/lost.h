@@ -9,6 +9,8 @@
 void kt_lost_print(const struct kt_run *run, const char *what, u32 cpu, u64 count);
 /* Of vCPUs for which there was no room. */
 u64 kt_lost_vcpus(const struct kt_counters *c);
+/* Of events for which a buffer had no room, so far. */
+u64 kt_lost_in_buffers(const struct kt_run *run);
 /* All events lost since the start, whatever the cause. */
 u64 kt_lost_total(const struct kt_run *run);
 /*

@@ -14,6 +14,7 @@
 #include "cmd.h"
 #include "common.h"
 #include "lost.h"
+#include "progress.h"
 #include "record_facts.h"
 #include "spawn.h"
 
@@ -41,8 +42,8 @@ struct record {
 	u32 ticks;
 	u64 ended; /* ts: the file was full; what is younger is left out */
 	u64 unpaired_entries;
-	u64 losses;    /* events of the capture that say so */
-	bool progress; /* a line of it is on the terminal */
+	u64 losses; /* events of the capture that say so */
+	struct kt_progress progress;
 	u64 shown_events, shown_ns;
 	union kt_brief_row row;
 };
@@ -327,38 +328,22 @@ static void on_idle(void *ctx)
 		stop(x);
 }
 
-static u64 lost_in_buffers(const struct record *x)
-{
-	u64 lost = 0;
-
-	for (u32 cpu = 0; cpu < kt_session_cpus(x->run.session); cpu++)
-		lost += kt_session_lost(x->run.session, cpu);
-	return lost;
-}
-
 static void show_progress(struct record *x, u64 now)
 {
 	struct kt_writer_stats stats = kt_capture_stats(&x->file);
-	u64 events = stats.events + stats.pending - x->losses, lost = lost_in_buffers(x),
+	u64 events = stats.events + stats.pending - x->losses, lost = kt_lost_in_buffers(&x->run),
 	    ns = now - x->shown_ns;
 	struct kt_str line = {};
 
-	kt_str_addf(&line, "\r%llu events, %.0f/s, ", events,
+	kt_str_addf(&line, "%llu events, %.0f/s, ", events,
 		    ns ? (double)(events - x->shown_events) * KT_NSEC_PER_SEC / ns : 0.0);
 	kt_str_add_bytes(&line, stats.bytes);
 	if (lost)
 		kt_str_addf(&line, ", LOST %llu", lost);
-	kt_str_add(&line, "\033[K");
-	x->progress = write(STDERR_FILENO, line.data, line.len) > 0;
+	kt_progress_show(&x->progress, &line);
 	x->shown_events = events;
 	x->shown_ns = now;
 	kt_str_free(&line);
-}
-
-static void end_progress(struct record *x)
-{
-	if (x->progress && write(STDERR_FILENO, "\r\033[K", 4) > 0)
-		x->progress = false;
 }
 
 static void on_tick(void *ctx, bool final)
@@ -375,7 +360,7 @@ static void on_tick(void *ctx, bool final)
 	if (++x->ticks % TICKS_A_CLOCK == 0)
 		add_clock(x, now);
 	kt_writer_flush(x->file.writer);
-	if (isatty(STDERR_FILENO))
+	if (kt_progress_wanted())
 		show_progress(x, now);
 }
 
@@ -429,7 +414,7 @@ static void end_capture(struct record *x)
 
 	if (end > x->ended)
 		end = x->ended; /* the file was full */
-	end_progress(x);
+	kt_progress_end(&x->progress);
 	add_other_losses(x, end);
 	add_clock(x, now);
 	kt_capture_facts_end(&x->facts, end, x->unpaired_entries);

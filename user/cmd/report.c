@@ -27,31 +27,15 @@ static const struct kt_opt view_opts[] = {
 	  "exceptions: also those that KVM injected again", 0, 0, NULL },
 };
 
-static const struct kt_opt time_opts[] = {
-	{ "from", 0, KT_OPT_STRING, offsetof(struct kt_common, from), "TIME",
-	  "only what happened from then on: 2.5 (seconds after the beginning), 14:03:22.5, or "
-	  "2026-01-31T14:03:22.5Z",
-	  0, 0, NULL },
-	{ "to", 0, KT_OPT_STRING, offsetof(struct kt_common, to), "TIME",
-	  "only what happened before", 0, 0, NULL },
-	{ "where", 0, KT_OPT_STRING, offsetof(struct kt_common, where), "CONDITIONS",
-	  "only events that meet them: 'FIELD OP VALUE [and ...]'", 0, 0, NULL },
-};
-
-static const struct kt_opt other_opts[] = {
-	{ "strict", 0, KT_OPT_FLAG, offsetof(struct kt_common, strict), NULL,
-	  "exit status 5 when events were lost, or are missing", 0, 0, NULL },
-};
-
 static const struct kt_opt_group groups[] = {
 	{ "Views", view_opts, KT_ARRAY_SIZE(view_opts) },
-	{ "Which events", time_opts, KT_ARRAY_SIZE(time_opts) },
+	{ "Which events", kt_opts_when, KT_OPTS_WHEN_COUNT },
 	{ "", kt_opts_vm, KT_OPTS_VM_COUNT },
 	{ "", kt_opts_reason, KT_OPTS_REASON_COUNT },
 	{ "", kt_opts_vector, KT_OPTS_VECTOR_COUNT },
 	{ "Guest symbols", kt_opts_symbols, KT_OPTS_SYMBOLS_COUNT },
 	{ "Output", kt_opts_plain_output, KT_OPTS_PLAIN_OUTPUT_COUNT },
-	{ "Other", other_opts, KT_ARRAY_SIZE(other_opts) },
+	{ "Other", kt_opts_incomplete, KT_OPTS_INCOMPLETE_COUNT },
 	{ "", kt_opts_plain_general, KT_OPTS_PLAIN_GENERAL_COUNT },
 	{ NULL, NULL, 0 },
 };

@@ -170,6 +170,24 @@ static __always_inline struct kt_vcpu *kt_vcpu_current_raw(u32 *slot)
 	return bpf_map_lookup_elem(&vcpus, slot);
 }
 
+/* raw: as kt_vcpu_current_raw() finds it. */
+static __always_inline struct kt_vcpu *kt_vcpu_loaded(u32 *slot, bool raw)
+{
+	return raw ? kt_vcpu_current_raw(slot) : kt_vcpu_current(slot);
+}
+
+/*
+ * For those that may meet a vCPU before its first entry is seen, which gives it a slot of its own: the slot
+ * that was found may be that of a vCPU which was at its address before. With this one's id it does no harm.
+ */
+static __always_inline struct kt_vcpu *kt_vcpu_checked(struct kt_vcpu *v, u32 *slot)
+{
+	if (!v || v->vcpu_id == (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id))
+		return v;
+	*slot = kt_slot_of_thread();
+	return *slot ? bpf_map_lookup_elem(&vcpus, slot) : NULL;
+}
+
 #define VMX_BUS_LOCK (1u << 26)
 #define VMX_ENCLAVE  (1u << 27)
 

@@ -36,10 +36,9 @@ static __always_inline void forget(struct kt_last_exit *last)
 
 static __always_inline struct kt_vcpu *wanted_vcpu(bool raw)
 {
-	struct kt_vcpu *v;
 	u32 slot;
+	struct kt_vcpu *v = kt_vcpu_loaded(&slot, raw);
 
-	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
 	return v && !v->muted ? v : NULL;
 }
 
@@ -400,14 +399,7 @@ static __always_inline int inject(u32 vector, bool has_error, u32 error_code, bo
 
 	if (vector < 32 && !(cfg.vectors >> vector & 1))
 		return 0;
-	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
-	/* The slot may be that of a vCPU which was here before: with this one's id it does no harm. */
-	if (v && v->vcpu_id != (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id)) {
-		slot = kt_slot_of_thread();
-		v = bpf_map_lookup_elem(&vcpus, &slot);
-		if (!slot)
-			v = NULL;
-	}
+	v = kt_vcpu_checked(kt_vcpu_loaded(&slot, raw), &slot);
 	if (v && v->muted)
 		return 0;
 	if (!v && !kt_wanted(bpf_get_current_pid_tgid() >> 32, KT_NO_VCPU))

@@ -62,11 +62,9 @@ static __noinline u32 odd_index(u32 slot, u32 code)
 
 static __always_inline u32 reason_index(u32 slot, u32 code)
 {
-	if (code < KT_REASON_LOW)
-		return code;
-	if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH)
-		return code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
-	return odd_index(slot, code);
+	u32 index = kt_reason_index(code);
+
+	return index < KT_REASON_DENSE ? index : odd_index(slot, code);
 }
 
 /* --reason. VMX's flag bits are no part of the reason. */
@@ -76,20 +74,14 @@ static __noinline bool reason_wanted(u32 isa, u32 code)
 
 	if (isa == KVM_ISA_VMX)
 		code &= 0xffff;
-	if (code < KT_REASON_LOW) {
-		index = code;
-	} else if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH) {
-		index = code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
-	} else {
-		for (u32 i = 0; i < 8; i++)
-			if (i < cfg.odd_reason_count[table] && cfg.odd_reasons[table][i] == code)
-				return true;
-		return false;
-	}
+	index = kt_reason_index(code);
 	barrier_var(index); /* or the verifier is shown the bound of another copy */
-	if (index >= KT_REASON_DENSE)
-		return false;
-	return cfg.reasons[table][index / 64] >> (index % 64) & 1;
+	if (index < KT_REASON_DENSE)
+		return cfg.reasons[table][index / 64] >> (index % 64) & 1;
+	for (u32 i = 0; i < KT_REASONS_ODD; i++)
+		if (i < cfg.odd_reason_count[table] && cfg.odd_reasons[table][i] == code)
+			return true;
+	return false;
 }
 
 /* First time that this vCPU exits for this reason. */

@@ -240,7 +240,7 @@ static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool 
 	struct kt_vcpu *v;
 	u32 slot;
 
-	v = raw ? kt_vcpu_current_raw(&slot) : kt_vcpu_current(&slot);
+	v = kt_vcpu_loaded(&slot, raw);
 	if (!can_begin(v, slot, ctx->vcpu_id))
 		return;
 	f = &v->fault;

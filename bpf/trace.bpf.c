@@ -271,16 +271,10 @@ int kt_trace_entry_r(struct kt_raw_args *ctx)
 /* The vCPU that the thread runs, for programs that work with the types of the kvm module and without. */
 static __always_inline struct kt_vcpu *traced_vcpu(u32 *slot)
 {
-	struct kt_vcpu *v;
+	struct kt_vcpu *v = kt_vcpu_loaded(slot, cfg.no_kvm_types);
 
-	v = cfg.no_kvm_types ? kt_vcpu_current_raw(slot) : kt_vcpu_current(slot);
 	/* Where entries are seen, a vCPU that came to be at another's address has its own slot by now. */
-	if (!cfg.exits_traced && v &&
-	    v->vcpu_id != (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id)) {
-		*slot = kt_slot_of_thread();
-		v = *slot ? bpf_map_lookup_elem(&vcpus, slot) : NULL;
-	}
-	return v;
+	return cfg.exits_traced ? v : kt_vcpu_checked(v, slot);
 }
 
 /* No slot was free for the thread's vCPU. A thread that has none was counted as unknown. */

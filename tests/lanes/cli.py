@@ -66,6 +66,7 @@ USAGE = (
     ("unknown-reason", ["exits", "--reason", "nosuchreason"], "nosuchreason"),
     ("unknown-reason-suggestion", ["exits", "--reason", "cpuud"], "CPUID"),
     ("empty-reason-in-list", ["exits", "--reason", "cpuid,,hlt"], "''"),
+    ("too-many-odd-reasons", ["exits", "--reason", ",".join(map(str, range(4096, 4105)))], "more than 8"),
     ("unknown-vector", ["exceptions", "--vector", "#XX"], "#XX"),
     ("vector-too-large", ["exceptions", "--vector", "32"], "32"),
     ("unknown-by", ["exits", "--by", "reason,cpu"], "cpu"),

@@ -31,20 +31,23 @@ static int each_part(void *dst, const char *list, struct kt_str *why,
 	return err;
 }
 
-static void set_reason(struct kt_cfg *cfg, u32 table, u32 code)
+/* False: there are as many odd codes as there may be. */
+static bool set_reason(struct kt_cfg *cfg, u32 table, u32 code)
 {
-	u32 *count = &cfg->odd_reason_count[table], index;
+	u32 *odd = cfg->odd_reasons[table], *count = &cfg->odd_reason_count[table];
+	u32 index = kt_reason_index(code);
 
-	if (code < KT_REASON_LOW) {
-		index = code;
-	} else if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH) {
-		index = code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
-	} else {
-		if (*count < KT_ARRAY_SIZE(cfg->odd_reasons[table]))
-			cfg->odd_reasons[table][(*count)++] = code;
-		return;
+	if (index < KT_REASON_DENSE) {
+		cfg->reasons[table][index / 64] |= 1ull << (index % 64);
+		return true;
 	}
-	cfg->reasons[table][index / 64] |= 1ull << (index % 64);
+	for (u32 i = 0; i < *count; i++)
+		if (odd[i] == code)
+			return true;
+	if (*count == KT_REASONS_ODD)
+		return false;
+	odd[(*count)++] = code;
+	return true;
 }
 
 static int add_reason(void *dst, const char *name, struct kt_str *why)
@@ -65,11 +68,12 @@ static int add_reason(void *dst, const char *name, struct kt_str *why)
 		return -EINVAL;
 	}
 	cfg->by_reason = true;
-	if (found & 1u << KT_ISA_VMX)
-		set_reason(cfg, 0, vmx);
-	if (found & 1u << KT_ISA_SVM)
-		set_reason(cfg, 1, svm);
-	return 0;
+	if ((!(found & 1u << KT_ISA_VMX) || set_reason(cfg, 0, vmx)) &&
+	    (!(found & 1u << KT_ISA_SVM) || set_reason(cfg, 1, svm)))
+		return 0;
+	kt_str_addf(why, "no more than %u may be numbers from 0x100 on (0x400 to 0x40f excepted)",
+		    KT_REASONS_ODD);
+	return -E2BIG;
 }
 
 static int parse_reasons(void *dst, const char *text, struct kt_str *why)

@@ -324,17 +324,13 @@ static bool reason_wanted(const struct kt_cfg *cfg, u32 isa, u32 code)
 
 	if (isa == KT_ISA_VMX)
 		code &= 0xffff;
-	if (code < KT_REASON_LOW) {
-		index = code;
-	} else if (code - KT_REASON_SVM_HIGH < KT_REASON_HIGH) {
-		index = code - KT_REASON_SVM_HIGH + KT_REASON_LOW;
-	} else {
-		for (u32 i = 0; i < cfg->odd_reason_count[table]; i++)
-			if (cfg->odd_reasons[table][i] == code)
-				return true;
-		return false;
-	}
-	return cfg->reasons[table][index / 64] >> (index % 64) & 1;
+	index = kt_reason_index(code);
+	if (index < KT_REASON_DENSE)
+		return cfg->reasons[table][index / 64] >> (index % 64) & 1;
+	for (u32 i = 0; i < cfg->odd_reason_count[table]; i++)
+		if (cfg->odd_reasons[table][i] == code)
+			return true;
+	return false;
 }
 
 /* Of an exception and a fault, the exit that led to it counts. */

@@ -280,7 +280,7 @@ static __noinline int not_timed(u32 slot)
 		return 0;
 	if (v->exit_ts == KT_EXIT_FILTERED)
 		v->exit_ts = KT_EXIT_NONE;
-	else if (v->exit_ts == KT_EXIT_NONE && !v->muted && !control.stopping)
+	else if (v->exit_ts == KT_EXIT_NONE && !v->muted && control.attached)
 		v->unpaired_entries++;
 	return 0;
 }

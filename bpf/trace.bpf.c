@@ -165,7 +165,7 @@ int BPF_PROG(kt_trace_exit, struct kvm_vcpu *vcpu, u32 isa)
 	v = kt_vcpu_get(vcpu, &slot, false);
 	if (!v)
 		return lose_exit(vcpu->vcpu_id);
-	if (v->muted || !control.recording)
+	if (v->muted || !control.attached)
 		return 0;
 	kt_set_isa(v, isa);
 	end_exit_before(v, slot);
@@ -192,7 +192,7 @@ static __always_inline void trace_exit_record(struct kt_raw_kvm_exit *ctx, struc
 		lose_exit(ctx->vcpu_id);
 		return;
 	}
-	if (v->muted || !control.recording)
+	if (v->muted || !control.attached)
 		return;
 	v->isa = ctx->isa;
 	end_exit_before(v, slot);
@@ -310,7 +310,7 @@ static __always_inline void *begin_brief(u32 size, u32 kind, u32 word)
 	struct kt_brief *b;
 	u32 slot;
 
-	if (!control.recording)
+	if (!control.attached)
 		return NULL;
 	slot = traced_slot();
 	if (!slot)
@@ -580,7 +580,7 @@ int kt_trace_user(struct kt_raw_args *ctx)
 	struct kt_vcpu *v;
 	u64 run;
 
-	if (!control.recording)
+	if (!control.attached)
 		return 0;
 	slot = left_slot(&v);
 	if (!slot || !v)

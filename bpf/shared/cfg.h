@@ -78,10 +78,12 @@ struct kt_counters {
 
 /* What user space changes while the programs run, in .data. */
 struct kt_control {
-	u32 epoch;    /* which interval this is: minima and maxima are kept per interval */
-	u32 stopping; /* programs are about to be detached, one after the other */
-	/* All programs are attached, and none is about to be detached: record begins and ends at once. */
-	u32 recording;
+	u32 epoch; /* which interval this is: minima and maxima are kept per interval */
+	/*
+	 * All programs are attached, and none is about to be detached: record begins and ends at once, and an
+	 * entry without an exit is not just one whose exit nobody saw yet, or any more.
+	 */
+	u32 attached;
 };
 
 #endif

@@ -321,7 +321,7 @@ enum kt_status kt_session_attach(struct kt_session *s)
 	}
 	s->stopped = 0;
 	if (status == KT_OK)
-		__atomic_store_n(&s->skel->data->control.recording, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&s->skel->data->control.attached, 1, __ATOMIC_SEQ_CST);
 	return status;
 }
 
@@ -335,8 +335,7 @@ void kt_session_detach(struct kt_session *s)
 	struct timespec now;
 
 	if (s->skel && s->skel->data) {
-		__atomic_store_n(&s->skel->data->control.recording, 0, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&s->skel->data->control.stopping, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&s->skel->data->control.attached, 0, __ATOMIC_SEQ_CST);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		s->stopped = now.tv_sec * KT_NSEC_PER_SEC + now.tv_nsec;
 	}

@@ -88,6 +88,14 @@ def frozen(job):
 
 # ---- files that are bounded, or cut off ----
 
+MIB = 1 << 20
+
+
+def filled(captures):
+    """How long files of a MiB are at least: record leaves room for a block twice as long as the longest."""
+    return MIB - 3 * max(len(block.stored) for capture in captures for block in capture.blocks)
+
+
 def rotated(job):
     """The files that are left hold the last hypercalls, without a hole; each is whole and bounded."""
     names = sorted(job.text("rotate.files").split(), reverse=True)
@@ -96,15 +104,17 @@ def rotated(job):
         yield f"files {names}, status {job.status('rotate')}: {job.text('rotate.err')}"
         return
     numbers = []
-    for name in ("rotate.kvmtrace.2", "rotate.kvmtrace.1", "rotate.kvmtrace"):
-        capture = job.capture(name, "")
+    captures = {name: job.capture(name, "") for name in ("rotate.kvmtrace.2", "rotate.kvmtrace.1", "rotate.kvmtrace")}
+    least = filled(captures.values())
+    for name, capture in captures.items():
         calls = hypercalls.of(capture)
         numbers += hypercalls.numbers(calls)
         if not all(map(hypercalls.right, calls)):
             yield f"{name}: arguments of hypercalls are wrong"
-        least = 0 if name == "rotate.kvmtrace" else 3 << 18
-        if not capture.complete or not least < len(capture.data) <= 1 << 20:
-            yield f"{name}: {len(capture.data)} bytes, complete: {capture.complete}"
+        if name == "rotate.kvmtrace":
+            least = 0 # the last one has what is left
+        if not capture.complete or not least < len(capture.data) <= MIB:
+            yield f"{name}: {len(capture.data)} bytes, complete: {capture.complete}, wanted {least}"
         if not {"host", "kvmtrace"} <= capture.facts.keys() or not capture.clocks:
             yield f"{name}: facts {capture.facts.keys()}"
         if losses(capture):
@@ -119,7 +129,7 @@ def sized(job):
     capture = job.capture("size")
     if job.status("size") != 0 or not capture.complete:
         yield f"status {job.status('size')}, complete: {capture.complete}"
-    if not 3 << 18 < len(capture.data) <= 1 << 20:
+    if not filled([capture]) < len(capture.data) <= MIB:
         yield f"{len(capture.data)} bytes"
     for words in ("as long as it may be", "goes on as process"):
         if words not in job.text("size.err"):

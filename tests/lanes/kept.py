@@ -164,8 +164,12 @@ def summary(name):
     if not total["host"]["kernel"].startswith(series + "."):
         yield f"{total['host']}"
     yield from differ("VMs", {v["vm"]["name"] for v in total["vms"]}, {vm for vm, _, _ in EXITS})
-    yield from differ("findings", {f["rule"] for f in total["findings"] if f["vm"]["name"] == "g_emufail"},
-                      {"internal-error", "emulation-failed"})
+    rules = {vm: {f["rule"] for f in total["findings"] if f["vm"]["name"] == vm} for vm in ("g_emufail", "g_triple")}
+    yield from differ("findings", rules, {"g_emufail": {"internal-error", "emulation-failed"},
+                                          "g_triple": {"shutdown"}})
+    apart, = lines(name, "--reason", "shutdown,triple_fault")
+    yield from differ("of exits alone", [(f["rule"], f["vm"]["name"], f["count"]) for f in apart["findings"]],
+                      [("triple-fault", "g_triple", 1)])
 
 
 def test(name):

@@ -218,16 +218,25 @@ static const struct kt_finding_rule rules[RULES] = {
 
 /* ---- finding ---- */
 
-static struct kt_finding *finding_of(struct kt_summary *x, u32 rule, const struct kt_vm_entry *vm,
-				     u64 number)
+static struct kt_finding *found(const struct kt_summary *x, u32 rule, const struct kt_vm_entry *vm,
+				u64 number)
 {
-	struct kt_finding *f;
-
 	for (size_t i = 0; i < x->finding_count; i++) {
-		f = &x->findings[i];
+		struct kt_finding *f = &x->findings[i];
+
 		if (f->rule == &rules[rule] && f->vm == vm && f->number == number)
 			return f;
 	}
+	return NULL;
+}
+
+static struct kt_finding *finding_of(struct kt_summary *x, u32 rule, const struct kt_vm_entry *vm,
+				     u64 number)
+{
+	struct kt_finding *f = found(x, rule, vm, number);
+
+	if (f)
+		return f;
 	if (x->finding_count == MAX_FINDINGS)
 		return NULL;
 	x->findings = kt_grow(x->findings, x->finding_count, sizeof(*x->findings));
@@ -261,6 +270,15 @@ static bool is_triple_fault(const struct kt_exit_key *key)
 	       (key->isa == KT_ISA_SVM && key->code == 0x7f);
 }
 
+/* Each has been found by what user space was told of it: where exits to it are recorded too. */
+static bool is_known_shutdown(const struct kt_summary *x, const struct kt_exit_group *g,
+			      const struct kt_vm_entry *vm)
+{
+	const struct kt_finding *f = found(x, RULE_SHUTDOWN, vm, 0);
+
+	return f && f->count >= g->stats.count;
+}
+
 static void look_at_exits(struct kt_summary *x, const struct kt_exit_group *g)
 {
 	const struct kt_vm_entry *vm = kt_vm_table_by_id(x->run.vms, g->key.vm);
@@ -269,7 +287,7 @@ static void look_at_exits(struct kt_summary *x, const struct kt_exit_group *g)
 	struct kt_finding *f;
 
 	if (is_triple_fault(&g->key))
-		rule = RULE_TRIPLE_FAULT;
+		rule = is_known_shutdown(x, g, vm) ? RULES : RULE_TRIPLE_FAULT;
 	else if (!g->key.halt && s->timed >= SLOW_TAIL_EXITS &&
 		 s->total_ns > x->exit_ns / SLOW_TAIL_SHARE &&
 		 kt_exit_percentile_ns(s, 990) > SLOW_TAIL * kt_exit_percentile_ns(s, 500))

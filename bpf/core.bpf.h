@@ -182,7 +182,10 @@ static __always_inline struct kt_vcpu *kt_vcpu_loaded(u32 *slot, bool raw)
  */
 static __always_inline struct kt_vcpu *kt_vcpu_checked(struct kt_vcpu *v, u32 *slot)
 {
-	if (!v || v->vcpu_id == (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id))
+	/* All vCPUs of a process are muted alike, unless one of them is asked for. */
+	if (!v || (cfg.vcpu_id == KT_NO_VCPU && v->muted))
+		return v;
+	if (v->vcpu_id == (u32)kt_vcpu_read(kt_vcpu_at(v->vcpu), vcpu_id))
 		return v;
 	*slot = kt_slot_of_thread();
 	return *slot ? bpf_map_lookup_elem(&vcpus, slot) : NULL;

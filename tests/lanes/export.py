@@ -453,7 +453,7 @@ def cut_capture():
     with open(path("cut.kvmtrace"), "wb") as file:
         file.write(whole[:len(whole) // 2])
     done = export("perfetto", "cut.pftrace", path("cut.kvmtrace"))
-    if done.returncode or "recording was cut off" not in done.err:
+    if done.returncode or "was not closed: what was recorded after " not in done.err:
         yield f"status {done.returncode}, says {done.err!r}"
     done = export("perfetto", "cut.pftrace", path("cut.kvmtrace"), "--strict")
     if done.returncode != 5:
@@ -475,6 +475,25 @@ def damaged_capture():
                "select count(*) > 100000, count(*) < 200000 from slice")
     yield from differs("gaps", rows[0], ["missing from the capture\tdamaged\t1"])
     yield from differs("slices", rows[1], ["1\t1"])
+
+
+FACT, HEADER = 2, 64 # type of a block, and where its payload begins
+
+
+def damaged_fact():
+    """The events are all there, the name of a VM isn't."""
+    with open(CAPTURE, "rb") as file:
+        bytes_ = bytearray(file.read())
+    at = bytes_.index(b"\xb7KTb")
+    while bytes_[at + 8] != FACT:
+        at = bytes_.index(b"\xb7KTb", at + 1)
+    bytes_[at + HEADER] ^= 0x40
+    with open(path("fact.kvmtrace"), "wb") as file:
+        file.write(bytes_)
+    for more, status in ((), 0), (("--strict",), 5):
+        done = export("csv", "fact.csv", path("fact.kvmtrace"), *more)
+        if done.returncode != status or "1 block about the host or the clock is damaged" not in done.err:
+            yield f"{more}: status {done.returncode}, says {done.err!r}"
 
 
 def no_capture():
@@ -547,7 +566,7 @@ TESTS = {name.replace("_", "-"): test for name, test in (
     ("ctf_directory_in_use", ctf_directory_in_use), ("ctf_without_library", ctf_without_library),
     ("ctf_full_disk", ctf_full_disk), ("json", json_lines), ("csv", csv_rows),
     ("text", text_lines),
-    ("filters", filters), ("in_order", in_order), ("cut_capture", cut_capture), ("damaged_capture", damaged_capture),
+    ("filters", filters), ("in_order", in_order), ("cut_capture", cut_capture), ("damaged_capture", damaged_capture), ("damaged_fact", damaged_fact),
     ("no_capture", no_capture), ("never_its_input", never_its_input), ("full_disk", full_disk),
     ("usage", usage), ("standard_output", standard_output))}
 

@@ -379,7 +379,7 @@ enum kt_status kt_run_close(struct kt_run *run, enum kt_status status, u64 lost)
 	enum kt_status out_status = run->out ? kt_out_close(run->out) : KT_OK;
 
 	if (run->recorded && run->out) {
-		kt_recorded_say_missing(run);
+		kt_recorded_say_missing(run->recorded->replay);
 		lost += !kt_recorded_complete(run);
 	}
 	kt_record_free(run->record);

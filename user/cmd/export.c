@@ -428,21 +428,15 @@ static enum kt_status export_all(struct export *x)
 /* Returns how much is known to be missing. */
 static bool say_what_is_missing(const struct export *x)
 {
-	const struct kt_reader_stats *s = kt_reader_stats(x->reader);
+	u64 lost = kt_reader_stats(x->reader)->lost;
 
-	if (s->lost)
-		kt_warn("%llu events were lost when the capture was made", s->lost);
-	if (s->gaps)
-		kt_warn("%s is damaged in %llu %s; of the events there, at least %llu are missing",
-			x->opts->common.capture, s->gaps, s->gaps == 1 ? "place" : "places",
-			s->missing);
-	if (!s->closed)
-		kt_warn("%s has no end: recording was cut off, and what followed is missing",
-			x->opts->common.capture);
+	if (lost)
+		kt_warn("%llu events were lost when the capture was made", lost);
+	kt_recorded_say_missing(x->replay);
 	if (x->unknown)
 		kt_warn("%llu events of kinds that this version does not know were left out",
 			x->unknown);
-	return s->lost || s->gaps || !s->closed || x->unknown;
+	return lost || !kt_replay_missing(x->replay).complete || x->unknown;
 }
 
 static enum kt_status run(struct export *x)

@@ -283,9 +283,8 @@ static void say_damaged(const char *path, const struct kt_replay_missing *m)
 			path, m->gaps, places, m->gap_bytes);
 }
 
-void kt_recorded_say_missing(const struct kt_run *run)
+void kt_recorded_say_missing(const struct kt_replay *replay)
 {
-	const struct kt_replay *replay = run->recorded->replay;
 	struct kt_replay_missing m = kt_replay_missing(replay);
 	const char *path = kt_replay_path(replay);
 
@@ -294,8 +293,9 @@ void kt_recorded_say_missing(const struct kt_run *run)
 	else if (m.events)
 		kt_warn("%s: %llu events are missing", path, m.events);
 	if (m.bad_facts)
-		kt_warn("%s: %llu blocks about the host or the clock are damaged", path,
-			m.bad_facts);
+		kt_warn("%s: %llu %s damaged", path, m.bad_facts,
+			m.bad_facts == 1 ? "block about the host or the clock is"
+					 : "blocks about the host or the clock are");
 	if (!m.closed)
 		say_not_closed(replay, m.tail_bytes);
 	else if (m.tail_bytes)

@@ -28,7 +28,7 @@ void kt_recorded_close(struct kt_run *run);
 
 bool kt_recorded_complete(const struct kt_run *run);
 /* Says on stderr what of the capture is missing, if anything is. */
-void kt_recorded_say_missing(const struct kt_run *run);
+void kt_recorded_say_missing(const struct kt_replay *replay);
 /* "capture":{"complete":…,"closed":…,"missing":…,"gaps":…,"tail_bytes":…} */
 void kt_recorded_record(const struct kt_run *run);
 /* "; CAPTURE INCOMPLETE: …" */

@@ -67,6 +67,17 @@ static __always_inline u32 class_of(const struct kt_pending_fault *f)
 	return class % KT_FAULT_CLASSES;
 }
 
+/*
+ * Of the fault's exit, as far as that is known now, not when the fault ends: the program on kvm_exit may
+ * have been missed. Where the code is read from KVM's memory it takes only an earlier exit to know whose.
+ */
+static __always_inline u32 isa_of(const struct kt_vcpu *v, u64 error_code, bool noted)
+{
+	if (noted)
+		return KT_EXIT_IS_TIME(v->exit_ts) ? v->isa : 0;
+	return error_code & NPF_KIND ? KVM_ISA_SVM : v->isa;
+}
+
 static __always_inline void emit(const struct kt_vcpu *v, u64 duration)
 {
 	struct kt_fault *e = kt_reserve(sizeof(*e), KT_KIND_FAULT, v);
@@ -79,8 +90,8 @@ static __always_inline void emit(const struct kt_vcpu *v, u64 duration)
 	e->rip = f->rip;
 	e->duration = duration;
 	e->exit_code = f->exit_code;
-	e->isa = v->isa;
-	e->flags = v->isa ? KT_FAULT_EXIT : 0;
+	e->isa = f->isa;
+	e->flags = f->isa ? KT_FAULT_EXIT : 0;
 	e->pad = 0;
 	kt_submit(e);
 }
@@ -249,6 +260,7 @@ static __always_inline void begin_fault(struct kt_raw_kvm_page_fault *ctx, bool 
 	f->error_code = ctx->error_code;
 	f->rip = ctx->guest_rip;
 	f->exit_code = raw ? v->exit_code : exit_code_of(v, f->error_code);
+	f->isa = isa_of(v, f->error_code, raw);
 	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 }
@@ -342,6 +354,7 @@ int kt_fault_old(struct kt_raw_kvm_page_fault_old *ctx)
 		f->error_code = v->exit_info1;
 	f->rip = v->exit_rip;
 	f->exit_code = v->exit_code;
+	f->isa = isa_of(v, f->error_code, true);
 	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 	return 1;

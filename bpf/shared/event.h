@@ -57,10 +57,10 @@ struct kt_pending_fault {
 	u64 address;
 	u64 error_code;
 	u64 rip;
-	u32 exit_code; /* valid if the vCPU's .isa is not 0 */
+	u32 exit_code; /* valid if .isa is not 0 */
 	u32 pending;
 	u32 space; /* with --hist: KT_SPACE_* */
-	u32 pad;
+	u32 isa;   /* unset with --hist; 0: the exit was not seen, and is not known */
 };
 
 /* ---- records of kvmtrace record, of which there may be a million a second ---- */

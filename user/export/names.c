@@ -50,12 +50,19 @@ static u64 fault_key(const void *row)
 {
 	const struct kt_row_fault *f = row;
 
+	if (!(f->flags & KT_FAULT_EXIT)) /* nor is it known whose error code it is */
+		return KT_ACCESS_COUNT;
 	return kt_export_is_ept(f) ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
 }
 
 static void fault_name(struct kt_str *s, const void *row)
 {
-	kt_str_addf(s, "%s fault", kt_access_name((enum kt_access)fault_key(row)));
+	u64 access = fault_key(row);
+
+	if (access == KT_ACCESS_COUNT)
+		kt_str_add(s, "page fault");
+	else
+		kt_str_addf(s, "%s fault", kt_access_name((enum kt_access)access));
 }
 
 static u64 msr_key(const void *row)

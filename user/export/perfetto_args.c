@@ -95,6 +95,8 @@ static void fault_args(struct kt_perfetto *p, const void *row)
 {
 	const struct kt_row_fault *f = row;
 
+	if (!(f->flags & KT_FAULT_EXIT)) /* nor is it known whose error code it is */
+		return;
 	kt_str_reset(&p->text);
 	if (kt_export_is_ept(f))
 		kt_ept_names(f->error_code, join, &p->text);
@@ -102,8 +104,6 @@ static void fault_args(struct kt_perfetto *p, const void *row)
 		kt_pferr_names(f->error_code, join, &p->text);
 	if (p->text.len)
 		kt_perfetto_text(p, p->extra[ARG_ACCESS], p->text.data);
-	if (!(f->flags & KT_FAULT_EXIT))
-		return;
 	kt_str_reset(&p->text);
 	kt_exit_add(&p->text, f->exit_isa, f->exit_reason);
 	kt_perfetto_text(p, p->extra[ARG_CAUSE], p->text.data);

@@ -211,8 +211,8 @@ struct kt_fault kt_fault_unfinished(const struct kt_vcpu *v, const struct kt_pen
 		.error_code = p->error_code,
 		.rip = p->rip,
 		.exit_code = p->exit_code,
-		.isa = v->isa,
-		.flags = v->isa ? KT_FAULT_EXIT : 0,
+		.isa = p->isa,
+		.flags = p->isa ? KT_FAULT_EXIT : 0,
 	};
 }
 

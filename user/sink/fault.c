@@ -15,9 +15,11 @@ static const char *space_of(const struct kt_fault *f)
 	return kt_exit_is_gpa_fault(f->isa, f->exit_code) ? "gpa" : "gva";
 }
 
-/* The error code is the EPT exit qualification on VMX, PFERR bits otherwise. */
+/* The error code is the EPT exit qualification on VMX, PFERR bits otherwise; unknown without the exit. */
 static void each_bit(const struct kt_fault *f, kt_name_fn add, void *ctx)
 {
+	if (!(f->flags & KT_FAULT_EXIT))
+		return;
 	if (f->isa == KT_ISA_VMX && kt_exit_is_gpa_fault(f->isa, f->exit_code))
 		kt_ept_names(f->error_code, add, ctx);
 	else

@@ -137,6 +137,10 @@ def exceptions(want, trace, shadow=False):
 
 
 def one_fault(r, isa, kinds, shadow):
+    if r["exit"] is None:
+        if r["space"] or r["isa"] or r["access"]:
+            yield f"of a fault whose exit is not known: {r}"
+        return
     if r["space"] != ("gva" if shadow else "gpa"):
         yield f"space {r['space']}: {r}"
     if (r["exit"], r["code"]) != (isa.shadow_fault if shadow else isa.fault):

@@ -290,6 +290,7 @@ int BPF_PROG(kt_fault_region, struct kvm_vcpu *vcpu, u64 address, u64 error_code
 	f->address = address;
 	f->error_code = error_code;
 	f->exit_code = exit_code_of(v, error_code);
+	f->isa = isa_of(v, error_code, false);
 	f->space = space_of(v, f->exit_code);
 	f->pending = 1;
 	return 0;

@@ -60,7 +60,7 @@ struct kt_pending_fault {
 	u32 exit_code; /* valid if .isa is not 0 */
 	u32 pending;
 	u32 space; /* with --hist: KT_SPACE_* */
-	u32 isa;   /* unset with --hist; 0: the exit was not seen, and is not known */
+	u32 isa;   /* 0: the exit was not seen, and is not known */
 };
 
 /* ---- records of kvmtrace record, of which there may be a million a second ---- */

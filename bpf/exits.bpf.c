@@ -78,7 +78,7 @@ static __noinline bool reason_wanted(u32 isa, u32 code)
 	barrier_var(index); /* or the verifier is shown the bound of another copy */
 	if (index < KT_REASON_DENSE)
 		return cfg.reasons[table][index / 64] >> (index % 64) & 1;
-	for (u32 i = 0; i < KT_REASONS_ODD; i++)
+	for (u32 i = 0; i < KT_REASON_ODD_WANTED; i++)
 		if (i < cfg.odd_reason_count[table] && cfg.odd_reasons[table][i] == code)
 			return true;
 	return false;

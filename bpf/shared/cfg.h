@@ -18,14 +18,14 @@
  * family behind them. Anything else (SVM_EXIT_ERR, VMX reasons with flag bits, codes of the future)
  * is odd: looked for in a short list that each vCPU has.
  */
-#define KT_REASON_LOW	   0x100u
-#define KT_REASON_SVM_HIGH 0x400u
-#define KT_REASON_HIGH	   0x10u
-#define KT_REASON_DENSE	   (KT_REASON_LOW + KT_REASON_HIGH)
-#define KT_REASON_ODD	   16u
-#define KT_REASONS	   (KT_REASON_DENSE + KT_REASON_ODD)
-#define KT_REASON_WORDS	   ((KT_REASON_DENSE + 63) / 64)
-#define KT_REASONS_ODD	   8u /* for either ISA, how many --reason may name */
+#define KT_REASON_LOW	     0x100u
+#define KT_REASON_SVM_HIGH   0x400u
+#define KT_REASON_HIGH	     0x10u
+#define KT_REASON_DENSE	     (KT_REASON_LOW + KT_REASON_HIGH)
+#define KT_REASON_ODD	     16u
+#define KT_REASONS	     (KT_REASON_DENSE + KT_REASON_ODD)
+#define KT_REASON_WORDS	     ((KT_REASON_DENSE + 63) / 64)
+#define KT_REASON_ODD_WANTED 8u /* for either ISA, how many --reason may name */
 
 /* KT_REASON_DENSE: none, the code is odd. */
 static inline __attribute__((always_inline)) u32 kt_reason_index(u32 code)
@@ -58,7 +58,7 @@ struct kt_cfg {
 	bool by_reason;	       /* only exits whose bit is set below */
 	/* For either ISA, by dense index; [0] VMX, [1] SVM. Odd codes pass if odd[] lists them. */
 	u64 reasons[2][KT_REASON_WORDS];
-	u32 odd_reasons[2][KT_REASONS_ODD];
+	u32 odd_reasons[2][KT_REASON_ODD_WANTED];
 	u32 odd_reason_count[2];
 	u8 buckets[KT_BUCKET_TABLE]; /* see hist.h */
 };

@@ -44,7 +44,7 @@ static bool set_reason(struct kt_cfg *cfg, u32 table, u32 code)
 	for (u32 i = 0; i < *count; i++)
 		if (odd[i] == code)
 			return true;
-	if (*count == KT_REASONS_ODD)
+	if (*count == KT_REASON_ODD_WANTED)
 		return false;
 	odd[(*count)++] = code;
 	return true;
@@ -72,7 +72,7 @@ static int add_reason(void *dst, const char *name, struct kt_str *why)
 	    (!(found & 1u << KT_ISA_SVM) || set_reason(cfg, 1, svm)))
 		return 0;
 	kt_str_addf(why, "no more than %u may be numbers from 0x100 on (0x400 to 0x40f excepted)",
-		    KT_REASONS_ODD);
+		    KT_REASON_ODD_WANTED);
 	return -E2BIG;
 }
 

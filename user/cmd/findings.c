@@ -270,7 +270,7 @@ static bool is_triple_fault(const struct kt_exit_key *key)
 	       (key->isa == KT_ISA_SVM && key->code == 0x7f);
 }
 
-/* Each has been found by what user space was told of it: where exits to it are recorded too. */
+/* User space was told of each of them, and that is a finding already. */
 static bool is_known_shutdown(const struct kt_summary *x, const struct kt_exit_group *g,
 			      const struct kt_vm_entry *vm)
 {

@@ -7,9 +7,9 @@
 #include <unistd.h>
 #include <sys/stat.h>
 
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "../sink/units.h"
-#include "../live/loop.h"
 #include "../store/kinds.h"
 #include "../store/output.h"
 #include "capture_file.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../decode/decode.h"
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "cmd.h"
 #include "common.h"

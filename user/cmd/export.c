@@ -7,6 +7,7 @@
 
 #include "../export/ctf.h"
 #include "../export/perfetto.h"
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "../replay/order.h"
 #include "../sink/event.h"

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "../sink/units.h"
 #include "../store/convert.h"

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "kvm_watch.h"
 #include "loop.h"
@@ -57,24 +58,6 @@ struct loop {
 	bool stop;
 	enum kt_status status; /* when stopped: of the run */
 };
-
-u64 kt_monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * KT_NSEC_PER_SEC + t.tv_nsec;
-}
-
-s64 kt_realtime_offset_ns(void)
-{
-	struct timespec t;
-	u64 before = kt_monotonic_ns();
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (s64)(t.tv_sec * KT_NSEC_PER_SEC + t.tv_nsec) -
-	       (s64)((before + kt_monotonic_ns()) / 2);
-}
 
 static int watch(int epoll, int fd, enum source source, u32 value)
 {

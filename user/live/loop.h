@@ -50,8 +50,4 @@ struct kt_loop_opts {
 enum kt_status kt_loop_run(struct kt_session *s, const struct kt_loop_opts *opts,
 			   const struct kt_loop_ops *ops, void *ctx);
 
-u64 kt_monotonic_ns(void);
-/* What to add to CLOCK_MONOTONIC ns to get CLOCK_REALTIME ns. */
-s64 kt_realtime_offset_ns(void);
-
 #endif

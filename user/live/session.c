@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "../lib/clock.h"
 #include "../lib/log.h"
 #include "caps.h"
 #include "items.h"
@@ -332,12 +332,9 @@ u64 kt_session_stopped(const struct kt_session *s)
 
 void kt_session_detach(struct kt_session *s)
 {
-	struct timespec now;
-
 	if (s->skel && s->skel->data) {
 		__atomic_store_n(&s->skel->data->control.attached, 0, __ATOMIC_SEQ_CST);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		s->stopped = now.tv_sec * KT_NSEC_PER_SEC + now.tv_nsec;
+		s->stopped = kt_monotonic_ns();
 	}
 	detach_all(s);
 }

@@ -73,6 +73,8 @@ void kt_pferr_names(u64 error_code, kt_name_fn add, void *ctx);
  * for the access itself and for the walk of the guest's page tables.
  */
 void kt_ept_names(u64 qualification, kt_name_fn add, void *ctx);
+/* The one or the other: the exit says whether the error code is an EPT exit qualification. */
+void kt_fault_names(u32 isa, u32 exit_code, u64 error_code, kt_name_fn add, void *ctx);
 /* What kind of access it was, by the right table. */
 enum kt_access { KT_ACCESS_READ, KT_ACCESS_WRITE, KT_ACCESS_FETCH, KT_ACCESS_COUNT };
 enum kt_access kt_pferr_access(u64 error_code);

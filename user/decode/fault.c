@@ -76,6 +76,14 @@ void kt_ept_names(u64 qualification, kt_name_fn add, void *ctx)
 		add(ctx, final ? "guest-final" : "guest-page");
 }
 
+void kt_fault_names(u32 isa, u32 exit_code, u64 error_code, kt_name_fn add, void *ctx)
+{
+	if (isa == KT_ISA_VMX && kt_exit_is_gpa_fault(isa, exit_code))
+		kt_ept_names(error_code, add, ctx);
+	else
+		kt_pferr_names(error_code, add, ctx);
+}
+
 enum kt_access kt_pferr_access(u64 error_code)
 {
 	if (error_code & PF_WRITE)

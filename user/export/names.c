@@ -40,19 +40,15 @@ static void exception_name(struct kt_str *s, const void *row)
 		kt_str_add(s, " reinjected");
 }
 
-bool kt_export_is_ept(const struct kt_row_fault *f)
-{
-	return f->flags & KT_FAULT_EXIT && f->exit_isa == KT_ISA_VMX &&
-	       kt_exit_is_gpa_fault(f->exit_isa, f->exit_reason);
-}
-
 static u64 fault_key(const void *row)
 {
 	const struct kt_row_fault *f = row;
 
 	if (!(f->flags & KT_FAULT_EXIT)) /* nor is it known whose error code it is */
 		return KT_ACCESS_COUNT;
-	return kt_export_is_ept(f) ? kt_ept_access(f->error_code) : kt_pferr_access(f->error_code);
+	if (f->exit_isa == KT_ISA_VMX && kt_exit_is_gpa_fault(f->exit_isa, f->exit_reason))
+		return kt_ept_access(f->error_code);
+	return kt_pferr_access(f->error_code);
 }
 
 static void fault_name(struct kt_str *s, const void *row)

@@ -10,7 +10,4 @@
 u64 kt_export_name_key(u32 kind, const struct kt_row_common *row);
 void kt_export_name(struct kt_str *s, u32 kind, const struct kt_row_common *row);
 
-/* The error code of a fault is an EPT violation's exit qualification. */
-bool kt_export_is_ept(const struct kt_row_fault *fault);
-
 #endif

@@ -39,12 +39,9 @@ static void exit_args(struct kt_perfetto *p, const void *row)
 		io_args(p, &io);
 	} else if (kt_exit_is_gpa_fault(e->isa, e->reason)) {
 		kt_str_reset(&p->text);
-		if (e->isa == KT_ISA_SVM) {
+		if (e->isa == KT_ISA_SVM)
 			kt_perfetto_arg(p, p->extra[ARG_GPA], ARG_POINTER, e->info2);
-			kt_pferr_names(e->info1, join, &p->text);
-		} else {
-			kt_ept_names(e->info1, join, &p->text);
-		}
+		kt_fault_names(e->isa, e->reason, e->info1, join, &p->text);
 		if (p->text.len)
 			kt_perfetto_text(p, p->extra[ARG_ACCESS], p->text.data);
 	} else if (kt_exit_cr(e->isa, e->reason, e->info1, &cr)) {
@@ -98,10 +95,7 @@ static void fault_args(struct kt_perfetto *p, const void *row)
 	if (!(f->flags & KT_FAULT_EXIT)) /* nor is it known whose error code it is */
 		return;
 	kt_str_reset(&p->text);
-	if (kt_export_is_ept(f))
-		kt_ept_names(f->error_code, join, &p->text);
-	else
-		kt_pferr_names(f->error_code, join, &p->text);
+	kt_fault_names(f->exit_isa, f->exit_reason, f->error_code, join, &p->text);
 	if (p->text.len)
 		kt_perfetto_text(p, p->extra[ARG_ACCESS], p->text.data);
 	kt_str_reset(&p->text);

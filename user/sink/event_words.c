@@ -69,10 +69,7 @@ static void add_access(struct kt_str *s, const struct kt_row_exit *x)
 		kt_str_add(s, write ? " write" : " read");
 	} else if (kt_exit_is_gpa_fault(x->isa, x->reason)) {
 		kt_str_add_char(s, ' ');
-		if (x->isa == KT_ISA_VMX)
-			kt_ept_names(x->info1, kt_bits_add, &bits);
-		else
-			kt_pferr_names(x->info1, kt_bits_add, &bits);
+		kt_fault_names(x->isa, x->reason, x->info1, kt_bits_add, &bits);
 		kt_bits_end(&bits);
 		if (x->isa == KT_ISA_SVM)
 			add_hex(s, " gpa=", x->info2);

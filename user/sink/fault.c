@@ -15,15 +15,11 @@ static const char *space_of(const struct kt_fault *f)
 	return kt_exit_is_gpa_fault(f->isa, f->exit_code) ? "gpa" : "gva";
 }
 
-/* The error code is the EPT exit qualification on VMX, PFERR bits otherwise; unknown without the exit. */
+/* Without the exit it is not known whose bits the error code has. */
 static void each_bit(const struct kt_fault *f, kt_name_fn add, void *ctx)
 {
-	if (!(f->flags & KT_FAULT_EXIT))
-		return;
-	if (f->isa == KT_ISA_VMX && kt_exit_is_gpa_fault(f->isa, f->exit_code))
-		kt_ept_names(f->error_code, add, ctx);
-	else
-		kt_pferr_names(f->error_code, add, ctx);
+	if (f->flags & KT_FAULT_EXIT)
+		kt_fault_names(f->isa, f->exit_code, f->error_code, add, ctx);
 }
 
 /* All that is printed of a fault but for times, address and RIP: of these there are few. */
